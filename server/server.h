@@ -1,0 +1,31 @@
+/* The one struct server, built in main.c and passed down; there is no other mutable global. */
+#pragma once
+
+#include "server/auth.h"
+#include "server/http/front.h"
+#include "server/net/conn.h"
+#include "server/net/tls.h"
+#include "server/net/worker.h"
+#include "server/push/hub.h"
+#include "server/settings.h"
+
+struct snapshots; // server/imap/snapshot.h
+struct postman;   // server/smtp/postman.h: delivery queue
+
+struct server {
+    const struct settings *settings;
+    struct loops *loops;
+    struct workers *workers;
+    struct hub *hub;
+    struct auth *auth;
+    struct tls *tls; // NULL: no certificate configured
+    struct snapshots *snapshots;
+    struct postman *postman;
+    struct http_front *front;
+    const char *database_url;
+};
+
+/* What each protocol gives main.c. ctx of the listeners is struct server *. */
+extern const struct conn_proto imap_proto; // server/imap/session.c
+extern const struct conn_proto lmtp_proto; // server/smtp/lmtp.c
+extern const struct http_app eas_app;      // server/eas/eas.c: http_app.ctx is set by main from eas_app_make
