@@ -1,0 +1,12 @@
+/* LIST patterns: RFC 9051 6.3.9. "%" matches anything but the delimiter, "*" anything. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+#define LIST_DELIMITER '/'
+
+/* Whether the whole path (UTF-8) matches; "INBOX" at its front matches without case. Linear in path times pattern, no
+ * recursion. */
+bool list_matches(struct slice path, struct slice pattern);

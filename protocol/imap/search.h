@@ -1,0 +1,82 @@
+/* SEARCH programs: RFC 9051 6.4.4, RFC 3501 6.4.4, RFC 4731 (ESEARCH), RFC 5182 (SAVE), RFC 5032 (WITHIN), RFC 7162
+ * 3.1.5 (MODSEQ), RFC 8514 (SAVEDATE), RFC 8474 (EMAILID, THREADID), RFC 9394 (PARTIAL). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "protocol/imap/uidset.h"
+
+#define SEARCH_KEYS_MAX 1000u // keys of one command
+#define SEARCH_DEPTH_MAX 32u  // nested parentheses, NOT and OR
+
+enum search_op {
+    SEARCH_ALL,
+    SEARCH_AND, // children
+    SEARCH_OR,  // two children
+    SEARCH_NOT, // one child
+    SEARCH_SEQ, // set, of message numbers
+    SEARCH_UID, // set
+    SEARCH_FLAG, // bit is set (NOT around it for UNSEEN ...): system flag bit in `number`
+    SEARCH_KEYWORD, // text
+    SEARCH_RECENT,
+    SEARCH_LARGER,
+    SEARCH_SMALLER,
+    SEARCH_BEFORE, // internal date; number is days since 1970-01-01
+    SEARCH_ON,
+    SEARCH_SINCE,
+    SEARCH_SENTBEFORE,
+    SEARCH_SENTON,
+    SEARCH_SENTSINCE,
+    SEARCH_SAVEDBEFORE,
+    SEARCH_SAVEDON,
+    SEARCH_SAVEDSINCE,
+    SEARCH_OLDER, // number: seconds
+    SEARCH_YOUNGER,
+    SEARCH_HEADER, // field, text
+    SEARCH_FROM,
+    SEARCH_TO,
+    SEARCH_CC,
+    SEARCH_BCC,
+    SEARCH_SUBJECT,
+    SEARCH_BODY,
+    SEARCH_TEXT,
+    SEARCH_MODSEQ, // number
+    SEARCH_EMAILID,
+    SEARCH_THREADID,
+};
+
+struct search_key {
+    enum search_op op;
+    const struct search_key *children; // linked by next
+    const struct search_key *next;
+    struct uidset set;
+    uint64_t number;
+    struct slice field, text; // as the client sent it, in the charset of the program
+};
+
+enum search_return {
+    SEARCH_RETURN_MIN = 1,
+    SEARCH_RETURN_MAX = 2,
+    SEARCH_RETURN_ALL = 4,
+    SEARCH_RETURN_COUNT = 8,
+    SEARCH_RETURN_SAVE = 16,
+    SEARCH_RETURN_PARTIAL = 32,
+};
+
+struct search_program {
+    const struct search_key *root; // SEARCH_AND over the keys given
+    bool has_return;               // RETURN (...) was given
+    unsigned returns;              // SEARCH_RETURN_* bits; "RETURN ()" means ALL
+    int64_t partial_first, partial_last; // as written; negative from the end
+    struct slice charset;          // empty: none given
+    bool uses_modseq;
+    bool needs_message; // some key needs more than the snapshot has
+    bool needs_octets;  // BODY or TEXT or an arbitrary HEADER
+};
+
+/* Parses what follows "SEARCH ": [RETURN (...)] [CHARSET x] keys, up to the end. errors: ERR_SYNTAX, ERR_LIMIT */
+MUST_USE enum err search_parse(struct slice *in, struct arena *arena, struct search_program *program);
