@@ -61,10 +61,11 @@ def run_fuzz(path):
     return name, int(code == 0), int(code != 0), out, seconds
 
 
-def run_python(path):
-    name = "e2e/" + os.path.basename(path)
+def run_python(path, store):
+    name = f"e2e/{os.path.basename(path)} ({store})"
+    env = dict(os.environ, GODWIT_TEST_STORE=store)
     code, out, seconds = run([sys.executable, "-W", "ignore::ResourceWarning", "-m", "unittest", "-v",
-                              os.path.basename(path)[:-3]], dict(os.environ), os.path.join(HERE, "e2e"))
+                              os.path.basename(path)[:-3]], env, os.path.join(HERE, "e2e"))
     ran = re.search(r"^Ran (\d+) tests? in", out, re.M)
     bad = sum(int(n) for n in re.findall(r"(?:failures|errors|unexpected successes)=(\d+)", out))
     skipped = sum(int(n) for n in re.findall(r"skipped=(\d+)", out))
@@ -79,6 +80,9 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--only", default="", help="only programs whose name holds this word")
+    parser.add_argument("--only-any", default="", help="only programs whose name holds one of these words")
+    parser.add_argument("--stores", default=os.environ.get("GODWIT_TEST_STORE", "embedded"),
+                        help="run the end-to-end tests against each of these: embedded, url")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--kinds", default="c,fuzz,e2e")
     options = parser.parse_args()
@@ -91,8 +95,11 @@ def main():
     if "fuzz" in kinds:
         work += [(run_fuzz, p) for p in sorted(glob.glob(build + "/tests/*_fuzz"))]
     if "e2e" in kinds:
-        work += [(run_python, p) for p in sorted(glob.glob(HERE + "/e2e/test_*.py"))]
-    work = [(fn, p) for fn, p in work if options.only in p[len(build):] or options.only in os.path.basename(p)]
+        work += [(lambda p, s=store: run_python(p, s), p) for store in options.stores.split(",")
+                 for p in sorted(glob.glob(HERE + "/e2e/test_*.py"))]
+    words = [w for w in options.only_any.split(",") if w]
+    work = [(fn, p) for fn, p in work if options.only in os.path.basename(p) and
+            (not words or any(w in os.path.basename(p) for w in words))]
     work.sort(key=lambda item: "model" not in item[1])  # the longest first
     passed = failed = 0
     broken = []
