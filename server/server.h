@@ -28,4 +28,4 @@ struct server {
 /* What each protocol gives main.c. ctx of the listeners is struct server *. */
 extern const struct conn_proto imap_proto; // server/imap/session.c
 extern const struct conn_proto lmtp_proto; // server/smtp/lmtp.c
-extern const struct http_app eas_app;      // server/eas/eas.c: http_app.ctx is set by main from eas_app_make
+// ActiveSync: eas_app_open in server/eas/eas.h
