@@ -1,5 +1,5 @@
-#include <openssl/rand.h>
 #include <stdatomic.h>
+#include <sys/random.h>
 
 #include "base/clock.h"
 #include "storage/db_internal.h"
@@ -15,7 +15,7 @@ static void choose_node(void)
 {
     unsigned char octets[2] = { 0 };
     // Any number does: a clash with another process needs the same millisecond too, and then fails as a duplicate key.
-    if (RAND_bytes(octets, sizeof octets) != 1)
+    if (getrandom(octets, sizeof octets, 0) != sizeof octets)
         octets[0] = (unsigned char)clock_mono_us();
     node = ((octets[0] << 8) | octets[1]) & ((1 << NODE_BITS) - 1);
 }

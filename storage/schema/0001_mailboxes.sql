@@ -72,6 +72,7 @@ create table mailbox (
   modseq_hierarchy bigint not null,
   modseq_born bigint not null,
   purged_modseq bigint not null default 0,
+  logged_modseq bigint not null default 0,
   total bigint not null default 0,
   unseen bigint not null default 0,
   deleted bigint not null default 0,
@@ -89,9 +90,10 @@ comment on column mailbox.name is 'Its own level, without delimiter; INBOX is th
 comment on column mailbox.role is 'enum mailbox_role: 1 inbox, 2 drafts, 3 sent, 4 trash, 5 junk, 6 archive, 7 all, 8 flagged.';
 comment on column mailbox.recent_uid is 'Uids from here on were in no read-write SELECT yet (\Recent).';
 comment on column mailbox.modseq_items is 'Last change of its contents: IMAP HIGHESTMODSEQ.';
-comment on column mailbox.modseq_hierarchy is 'Last change of name, parent, role, subscription or deletion: FolderSync.';
+comment on column mailbox.modseq_hierarchy is 'Last change of name, parent, role or deletion: FolderSync.';
 comment on column mailbox.modseq_born is 'Hierarchy clock when it was created or last undeleted: newer than a client''s state means Add.';
 comment on column mailbox.purged_modseq is 'Tombstones up to this modseq are gone; a client whose state is older starts over.';
+comment on column mailbox.logged_modseq is 'change_log is whole above this modseq; older questions read the placements.';
 comment on column mailbox.deleted is 'Live messages that carry \Deleted.';
 comment on column mailbox.keywords is '[i] names bit 7 + i of placement.flags (PostgreSQL counts from 1), so 56 at most.';
 create unique index mailbox_name on mailbox (account_id, parent_id, name) where deleted_at is null;
