@@ -45,7 +45,7 @@ static void write_content(struct wbxml_writer *writer, const struct eas_body *bo
     if (body->truncated)
         wbxml_cstr(writer, WB_AirSyncBase_Truncated, "1");
     if (body->part)
-        wbxml_u64(writer, WB_AirSyncBase_Part, body->part);
+        wbxml_u64(writer, WB_ItemOperations_Part, body->part);
     else if (body->data.len)
         wbxml_text(writer, WB_AirSyncBase_Data, body->data);
     if (body->has_preview)
