@@ -21,6 +21,12 @@ struct loop *loops_next(struct loops *loops); // round robin
 
 struct event_base *loop_base(struct loop *loop);
 bool loop_is_current(const struct loop *loop); // for asserts
+/* conn.c keeps its table of this loop here; `free` is called when the loop is closed. */
+struct loop_own {
+    void *ctx;
+    void (*free)(void *ctx);
+};
+struct loop_own *loop_own(struct loop *loop);
 
 /* Runs fn(ctx) on the loop, soon. Any thread; cheap; order per posting thread is kept. The eventfd is written only
  * when the queue was empty. */

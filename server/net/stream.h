@@ -25,4 +25,6 @@ enum stream_result stream_write(struct stream *s, struct slice bytes, size_t *se
 bool stream_is_tls(const struct stream *s); // established or handshaking
 /* TLS bytes already decrypted inside the SSL object, which no poll will announce. */
 bool stream_pending(const struct stream *s);
+/* Says that nothing more will be written: close_notify, then shutdown(SHUT_WR). Reading goes on. */
+void stream_end_writing(struct stream *s);
 void stream_fini(struct stream *s); // closes, with a best-effort close_notify
