@@ -125,15 +125,18 @@ static enum MHD_Result expect_body(struct http_request *req, struct http_client 
     return MHD_YES;
 }
 
-/* Answered from the head: a body that was announced is never read, so the client is closed. */
+/* Answered from the head: a body that was announced is never read, so the client is closed. Without one the answer
+ * waits for the end of the request, before which libmicrohttpd takes an answer for such a refusal. */
 static enum MHD_Result answer_from_head(struct http_request *req, struct http_client *client)
 {
     struct slice length = http_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);
     bool body = http_header(req, MHD_HTTP_HEADER_TRANSFER_ENCODING).at ||
                 (length.at && !slice_eq(slice_trim(length), SLICE_LIT("0")));
-    if (!body)
-        frame_expect(&client->wire->frame, false, 0);
-    return answer_queue(req, body || must_close(req, client));
+    if (body)
+        return answer_queue(req, true);
+    frame_expect(&client->wire->frame, false, 0);
+    req->phase = REQUEST_RUN_DONE;
+    return MHD_YES;
 }
 
 static enum MHD_Result act_on_head(struct http_request *req, struct http_client *client)
@@ -165,6 +168,11 @@ static enum MHD_Result begin(struct http_request *req, struct http_client *clien
     request_fill(req, client, method, version);
     if (method_is(req, "CONNECT") || method_is(req, "TRACE")) {
         answer_plain(req, MHD_HTTP_NOT_IMPLEMENTED);
+        return answer_from_head(req, client);
+    }
+    // RFC 9112 3.2: a server MUST answer 400.
+    if (strcmp(version, MHD_HTTP_VERSION_1_1) == 0 && !http_header(req, MHD_HTTP_HEADER_HOST).at) {
+        answer_plain(req, MHD_HTTP_BAD_REQUEST);
         return answer_from_head(req, client);
     }
     if (!req->app) {
