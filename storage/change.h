@@ -1,6 +1,7 @@
 /* What a committed write changed: the caller publishes it to the hub and by NOTIFY after the commit. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,14 +22,16 @@ struct change {
     unsigned kinds;            // CHANGE_* bits
 };
 
-#define CHANGES_MAX 16u // one write touches few mailboxes; more are folded into {account, 0, all kinds}
+#define CHANGES_MAX 128u // one write touches few mailboxes, a batch of deliveries as many accounts as it has recipients
 
 struct change_set {
     struct change items[CHANGES_MAX];
     size_t count;
+    bool overflow; // more accounts changed than fit: whoever publishes rechecks the clock of every watched account
 };
 
-/* Adds one, folding it into an entry of the same account and mailbox; when full, folds into {account, mailbox 0}. */
+/* Adds one, folding it into an entry of the same account and mailbox; when full, folds into {account, mailbox 0}, and
+ * sets `overflow` for an account that has no entry. */
 void change_set_add(struct change_set *set, struct change change);
 
 /* Who does it: for removed_by and the audit, and for echo suppression (hard case 5). */
