@@ -6,6 +6,7 @@
 
 #include "server/net/loop.h"
 #include "server/net/worker.h"
+#include "storage/account.h"
 #include "storage/change.h"
 
 struct hub;
@@ -18,6 +19,9 @@ struct hub_settings {
 /* Starts the thread that LISTENs and the one that NOTIFYs in batches. */
 MUST_USE enum err hub_open(const struct hub_settings *settings, struct hub **hub);
 void hub_close(struct hub **hub);
+
+/* For processes without a hub (the CLI): tells every running server what was committed, by NOTIFY. */
+MUST_USE enum err hub_notify(struct db *db, const struct change_set *changes);
 
 /* After a commit in this process: wakes local watchers now, and queues the NOTIFY for other processes. Any thread. */
 void hub_publish(struct hub *hub, const struct change_set *changes);
