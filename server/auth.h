@@ -37,5 +37,5 @@ MUST_USE enum err auth_verify(struct auth *auth, struct worker *worker, struct s
                               const char *peer, const char *protocol, struct auth_result *result, int *delay_ms);
 /* How long a new attempt from this peer or for this login should be held back before it is looked at (0: not). */
 int auth_delay_ms(struct auth *auth, struct slice login, const char *peer);
-/* crypt(3) hash with a fresh yescrypt salt, malloc'ed. */
+/* crypt(3) hash with a fresh yescrypt salt, malloc-ed; NULL when the password is too long (1,024 octets) or holds NUL. */
 char *auth_hash_password(struct slice password);
