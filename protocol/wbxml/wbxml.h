@@ -126,6 +126,11 @@ void wbxml_text_close(struct wbxml_writer *writer, uint16_t tag);
 /* Takes back everything written since a copy of the writer was made, len being buf_len(out) at that time. */
 void wbxml_rewind(struct wbxml_writer *writer, const struct wbxml_writer *copy, size_t len);
 
+/* Part of a document that is written ahead of what stands in front of it: no head, beginning on `page`. wbxml_splice puts
+ * it into writer, which must be on that page; all its elements are closed. */
+void wbxml_fragment_init(struct wbxml_writer *fragment, struct buf *out, uint8_t page);
+void wbxml_splice(struct wbxml_writer *writer, const struct wbxml_writer *fragment, uint8_t page);
+
 /* mb_u_int32 (WAP-192-WBXML 5.1). Reading refuses more than five octets and values over 2^32-1. */
 MUST_USE enum err wbxml_take_number(struct slice *in, uint32_t *number);
 void wbxml_add_number(struct buf *out, uint32_t number);

@@ -145,3 +145,18 @@ void wbxml_rewind(struct wbxml_writer *writer, const struct wbxml_writer *copy, 
     *writer = *copy;
     buf_truncate(writer->out, len);
 }
+
+void wbxml_fragment_init(struct wbxml_writer *fragment, struct buf *out, uint8_t page)
+{
+    *fragment = (struct wbxml_writer){ .out = out, .tag_at = NOTHING_OPEN, .page = page };
+}
+
+void wbxml_splice(struct wbxml_writer *writer, const struct wbxml_writer *fragment, uint8_t page)
+{
+    assert(fragment->depth == 0 && writer->page == page);
+    if (buf_len(fragment->out) == 0)
+        return;
+    buf_add(writer->out, buf_slice(fragment->out));
+    writer->page = fragment->page;
+    writer->tag_at = NOTHING_OPEN;
+}

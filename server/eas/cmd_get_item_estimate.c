@@ -1,0 +1,120 @@
+#include "base/clock.h"
+#include "protocol/eas/ids.h"
+#include "protocol/eas/options.h"
+#include "server/eas/eas_internal.h"
+
+/* MS-ASCMD 2.2.3.177.8 (Status, GetItemEstimate) */
+enum { ESTIMATE_OK = 1, ESTIMATE_INVALID = 2, ESTIMATE_NOT_PRIMED = 3, ESTIMATE_KEY_INVALID = 4 };
+
+#define COLLECTIONS_MAX 1000u
+#define ESTIMATE_MAX 1000000u
+#define HOUR_US (INT64_C(3600) * US_PER_S)
+
+/* The filter of the request; -1: the sticky one counts, -2: no filter for mail. */
+static int filter_of(const struct wbxml_node *collection)
+{
+    const struct wbxml_node *node = wbxml_child(collection, WB_AirSync_FilterType), *options;
+    uint64_t filter;
+    for (options = wbxml_child(collection, WB_AirSync_Options); options && !node; options = wbxml_same(options)) {
+        if (!slice_eq_nocase(wbxml_child_text(options, WB_AirSync_Class), SLICE_LIT("SMS")))
+            node = wbxml_child(options, WB_AirSync_FilterType);
+    }
+    if (!node)
+        return -1;
+    return wbxml_number(node, 7, &filter) ? (int)filter : -2;
+}
+
+static enum err estimate(struct eas_request *req, const struct wbxml_node *collection, struct slice id, int filter,
+                         uint32_t *count)
+{
+    struct slice key = slice_trim(wbxml_child_text(collection, WB_AirSync_SyncKey));
+    struct mailbox_id mailbox;
+    struct sync_cut cut = { 0, 0 };
+    *count = 0;
+    if (key.len == 0 || slice_eq(key, SLICE_LIT("0")))
+        return ERR_STATE;
+    if (slice_eq(id, SLICE_LIT(EAS_OUTBOX_ID)))
+        return ERR_OK;
+    if (!eas_folder_id_parse(id, &mailbox.n))
+        return ERR_NOT_FOUND;
+    int64_t age_s = filter >= 0 ? eas_filter_age_s((uint8_t)filter) : 0;
+    if (age_s) {
+        cut.date_us = clock_wall_us() - age_s * US_PER_S;
+        cut.date_us -= cut.date_us % HOUR_US;
+    }
+    return sync_estimate(req->db, eas_account(req), req->device.id, mailbox, key, filter >= 0 ? &cut : NULL,
+                         ESTIMATE_MAX, count);
+}
+
+static int status_of(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return ESTIMATE_OK;
+    case ERR_STATE:
+        return ESTIMATE_NOT_PRIMED;
+    case ERR_CONFLICT:
+        return ESTIMATE_KEY_INVALID;
+    default:
+        return ESTIMATE_INVALID;
+    }
+}
+
+static enum err write_response(struct eas_request *req, const struct wbxml_node *collection)
+{
+    struct wbxml_writer *writer = &req->writer;
+    struct slice id = wbxml_child_text(collection, WB_GetItemEstimate_CollectionId);
+    uint32_t count;
+    enum err err = estimate(req, collection, id, filter_of(collection), &count);
+    if (err == ERR_UNAVAILABLE || err == ERR_CANCELLED)
+        return err;
+    wbxml_start(writer, WB_GetItemEstimate_Response);
+    wbxml_u64(writer, WB_GetItemEstimate_Status, (uint64_t)status_of(err));
+    wbxml_start(writer, WB_GetItemEstimate_Collection);
+    if (req->version < 140)
+        wbxml_cstr(writer, WB_GetItemEstimate_Class, "Email");
+    wbxml_text(writer, WB_GetItemEstimate_CollectionId, id);
+    if (!err)
+        wbxml_u64(writer, WB_GetItemEstimate_Estimate, count);
+    wbxml_end(writer, WB_GetItemEstimate_Collection);
+    wbxml_end(writer, WB_GetItemEstimate_Response);
+    return ERR_OK;
+}
+
+static bool is_good(const struct wbxml_node *list)
+{
+    const struct wbxml_node *node = wbxml_child(list, WB_GetItemEstimate_Collection);
+    bool good = node && wbxml_count(list, WB_GetItemEstimate_Collection) <= COLLECTIONS_MAX;
+    for (; node && good; node = wbxml_same(node))
+        good = wbxml_child_text(node, WB_GetItemEstimate_CollectionId).len > 0 && filter_of(node) != -2;
+    return good;
+}
+
+static void get_item_estimate_run(struct eas_request *req)
+{
+    const struct wbxml_node *list = wbxml_child(req->root, WB_GetItemEstimate_Collections);
+    if (!is_good(list)) {
+        eas_answer_error(req, EAS_INVALID_XML);
+        return;
+    }
+    eas_begin(req, WB_GetItemEstimate_GetItemEstimate);
+    enum err err = ERR_OK;
+    const struct wbxml_node *node = wbxml_child(list, WB_GetItemEstimate_Collection);
+    for (; node && !err; node = wbxml_same(node))
+        err = write_response(req, node);
+    if (err) {
+        eas_answer_unavailable(req);
+        return;
+    }
+    wbxml_end(&req->writer, WB_GetItemEstimate_GetItemEstimate);
+    req->status = ESTIMATE_OK;
+    eas_answer(req);
+}
+
+const struct eas_command eas_get_item_estimate = {
+    .name = "GetItemEstimate",
+    .source = "MS-ASCMD 2.2.1.9",
+    .root = WB_GetItemEstimate_GetItemEstimate,
+    .status = WB_GetItemEstimate_Status,
+    .run = get_item_estimate_run,
+};

@@ -1,0 +1,19 @@
+/* Every ActiveSync command, in alphabetical order; OPTIONS lists exactly these (hard case 35). */
+#pragma once
+
+#define EAS_COMMANDS(X) \
+    X(folder_create) \
+    X(folder_delete) \
+    X(folder_sync) \
+    X(folder_update) \
+    X(get_attachment) \
+    X(get_item_estimate) \
+    X(item_operations) \
+    X(move_items) \
+    X(ping) \
+    X(provision) \
+    X(send_mail) \
+    X(settings) \
+    X(smart_forward) \
+    X(smart_reply) \
+    X(sync)

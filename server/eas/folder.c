@@ -1,0 +1,75 @@
+#include "server/eas/folder.h"
+
+#include "protocol/eas/ids.h"
+
+#define KEY_MAX 64u // octets of any SyncKey
+
+int eas_folder_type(enum mailbox_role role)
+{
+    switch (role) {
+    case ROLE_INBOX:
+        return 2;
+    case ROLE_DRAFTS:
+        return 3;
+    case ROLE_TRASH:
+        return 4;
+    case ROLE_SENT:
+        return 5;
+    default:
+        return FOLDER_TYPE_USER_MAIL; // not 1: several phones hide it
+    }
+}
+
+bool eas_folder_key(struct eas_request *req, struct slice *key)
+{
+    const struct wbxml_node *node = wbxml_child(req->root, WB_FolderHierarchy_SyncKey);
+    if (!node) {
+        eas_answer_status(req, FOLDER_MALFORMED);
+        return false;
+    }
+    *key = slice_trim(node->text);
+    if (key->len == 0 || key->len > KEY_MAX) {
+        eas_answer_status(req, FOLDER_KEY_INVALID);
+        return false;
+    }
+    return true;
+}
+
+bool eas_folder_parent(struct slice text, struct mailbox_id *parent)
+{
+    parent->n = 0;
+    return slice_eq(text, SLICE_LIT("0")) || eas_folder_id_parse(text, &parent->n);
+}
+
+void eas_folder_answer(struct eas_request *req, const char *key, const struct mailbox_id *id)
+{
+    uint16_t root = req->command->root;
+    req->status = FOLDER_OK;
+    eas_begin(req, root);
+    wbxml_u64(&req->writer, WB_FolderHierarchy_Status, FOLDER_OK);
+    wbxml_cstr(&req->writer, WB_FolderHierarchy_SyncKey, key);
+    if (id)
+        wbxml_u64(&req->writer, WB_FolderHierarchy_ServerId, (uint64_t)id->n);
+    wbxml_end(&req->writer, root);
+    eas_answer(req);
+}
+
+int eas_folder_status(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return FOLDER_OK;
+    case ERR_EXISTS:
+    case ERR_STATE:
+        return FOLDER_EXISTS;
+    case ERR_NOT_FOUND:
+        return FOLDER_NOT_FOUND;
+    case ERR_CONFLICT:
+        return FOLDER_KEY_INVALID;
+    case ERR_SYNTAX:
+    case ERR_LIMIT:
+        return FOLDER_MALFORMED;
+    default:
+        return FOLDER_SERVER_ERROR;
+    }
+}

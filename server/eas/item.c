@@ -1,0 +1,247 @@
+#include "server/eas/item.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "protocol/eas/category.h"
+#include "protocol/mime/render.h"
+#include "server/eas/followup.h"
+
+#define BODY_READ_MAX (INT64_C(4) << 20) // encoded octets of a text that are looked at
+
+enum err eas_item_meta(struct arena *arena, const struct message_row *row, struct mime_meta *meta)
+{
+    return mime_meta_unpack(row->meta, row->prefix.len, arena, meta);
+}
+
+enum err eas_part_read(struct db *db, const struct message_row *row, const struct mime_part *part, int64_t max,
+                       struct buf *out)
+{
+    struct buf encoded = { 0 };
+    int64_t len = (int64_t)part->body_len < max ? (int64_t)part->body_len : max;
+    enum err err = message_read(db, row, (int64_t)part->body_at, len, &encoded);
+    if (!err)
+        mime_decode_part(part, buf_slice(&encoded), out);
+    buf_free(&encoded);
+    return err;
+}
+
+enum err eas_body_read(struct db *db, const struct message_row *row, const struct mime_meta *meta, bool html,
+                       struct buf *out, bool *whole)
+{
+    enum mime_body_kind wanted = html ? MIME_BODY_HTML : MIME_BODY_TEXT,
+                        other = html ? MIME_BODY_TEXT : MIME_BODY_HTML;
+    size_t index = mime_body_part(meta, wanted);
+    bool converts = index == SIZE_MAX;
+    if (converts)
+        index = mime_body_part(meta, other);
+    *whole = true;
+    if (index == SIZE_MAX)
+        return ERR_OK;
+    const struct mime_part *part = &meta->parts[index];
+    struct buf octets = { 0 }, text = { 0 };
+    enum err err = eas_part_read(db, row, part, BODY_READ_MAX, &octets);
+    *whole = part->body_len <= (uint64_t)BODY_READ_MAX;
+    if (!err) {
+        mime_to_utf8(part->charset, buf_slice(&octets), &text);
+        if (converts && html)
+            mime_text_to_html(buf_slice(&text), out);
+        else if (converts)
+            mime_html_to_text(buf_slice(&text), out);
+        else if (html)
+            eas_html_declare_utf8(buf_slice(&text), out);
+        else
+            buf_add(out, buf_slice(&text));
+    }
+    buf_free(&octets);
+    buf_free(&text);
+    return err;
+}
+
+/* How big the body is in a form without reading it. */
+static uint64_t estimate(const struct mime_meta *meta, const struct message_row *row, uint8_t type)
+{
+    if (type == EAS_BODY_MIME)
+        return (uint64_t)row->size;
+    size_t index = mime_body_part(meta, type == EAS_BODY_HTML ? MIME_BODY_HTML : MIME_BODY_TEXT);
+    if (index == SIZE_MAX)
+        index = mime_body_part(meta, type == EAS_BODY_HTML ? MIME_BODY_TEXT : MIME_BODY_HTML);
+    return index == SIZE_MAX ? 0 : eas_attachment_size(&meta->parts[index]);
+}
+
+static uint64_t limit_of(const struct eas_item_view *view, const struct eas_body_choice *choice)
+{
+    uint64_t limit = UINT64_MAX;
+    if (choice->preference && choice->preference->has_truncation)
+        limit = choice->preference->truncation;
+    else if (choice->type == EAS_BODY_MIME && view->options->mime_truncation < 8)
+        limit = eas_mime_truncation_octets(view->options->mime_truncation);
+    return limit;
+}
+
+static enum err read_mime(const struct eas_item_view *view, const struct message_row *row, const struct mime_meta *meta,
+                          uint64_t limit, struct buf *out)
+{
+    struct buf raw = { 0 };
+    int64_t len = limit < (uint64_t)row->size ? (int64_t)limit + 4 : row->size;
+    enum err err = message_read(view->req->db, row, 0, len, &raw);
+    if (!err)
+        eas_mime_to_text(buf_slice(&raw), meta, out);
+    buf_free(&raw);
+    return err;
+}
+
+/* Reads and cuts one form of the body into storage. */
+static enum err fill_body(const struct eas_item_view *view, const struct message_row *row, const struct mime_meta *meta,
+                          const struct eas_body_choice *choice, struct buf *storage, struct eas_body *body)
+{
+    uint64_t limit = limit_of(view, choice);
+    bool html = choice->type == EAS_BODY_HTML, whole = true;
+    *body = (struct eas_body){ .type = choice->type };
+    if (limit == 0) {
+        body->size = estimate(meta, row, choice->type);
+        body->truncated = body->size > 0;
+        return ERR_OK;
+    }
+    enum err err = choice->type == EAS_BODY_MIME
+                       ? read_mime(view, row, meta, limit, storage)
+                       : eas_body_read(view->req->db, row, meta, html, storage, &whole);
+    if (err)
+        return err;
+    struct slice data = buf_slice(storage);
+    body->size = choice->type == EAS_BODY_MIME && (uint64_t)row->size > data.len ? (uint64_t)row->size : data.len;
+    if (!whole)
+        body->size += estimate(meta, row, choice->type);
+    body->data = eas_body_cut(data, limit, html);
+    body->truncated = body->data.len < data.len || !whole || body->size > data.len;
+    return ERR_OK;
+}
+
+static void add_preview(const struct eas_item_view *view, const struct mime_meta *meta,
+                        const struct eas_body_preference *preference, struct eas_body *body)
+{
+    if (view->req->version < 140 || !preference || preference->preview == 0)
+        return;
+    body->preview = eas_preview(meta->preview, preference->preview);
+    body->has_preview = body->preview.len > 0;
+}
+
+/* Walks the preferences: an AllOrNone one that is too big passes on to the next, none left is a body without data. */
+static enum err choose_body(const struct eas_item_view *view, const struct message_row *row,
+                            const struct mime_meta *meta, struct buf *storage, struct eas_body *body)
+{
+    struct eas_body_choice choices[EAS_PREFERENCES_MAX + 1];
+    bool native_html = mime_native_kind(meta) == MIME_BODY_HTML;
+    size_t count = eas_body_choose(view->options, view->req->version, native_html, eas_is_smime(meta), choices);
+    if (choices[0].type == EAS_BODY_NONE) {
+        uint8_t type = native_html ? EAS_BODY_HTML : EAS_BODY_TEXT;
+        uint64_t size = estimate(meta, row, type);
+        *body = (struct eas_body){ .type = type, .size = size, .truncated = size > 0 };
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < count; i++) {
+        buf_clear(storage);
+        enum err err = fill_body(view, row, meta, &choices[i], storage, body);
+        if (err)
+            return err;
+        bool refused = choices[i].preference && choices[i].preference->all_or_none && body->truncated;
+        if (refused)
+            body->data = SLICE_LIT("");
+        if (!refused) {
+            add_preview(view, meta, choices[i].preference, body);
+            return ERR_OK;
+        }
+    }
+    add_preview(view, meta, choices[count - 1].preference, body);
+    return ERR_OK;
+}
+
+static bool is_keyword(const char *keyword, const char *name)
+{
+    return keyword && slice_eq_nocase(slice_of(keyword), slice_of(name));
+}
+
+/* What changes about an item: flags, follow-up, categories. */
+static void take_flags(const struct eas_item_view *view, const struct sync_item *item, struct eas_email *email)
+{
+    struct arena *arena = view->req->arena;
+    uint64_t flags = item->row.flags;
+    email->version = view->req->version;
+    email->id = (struct eas_item_id){ view->mailbox, item->item };
+    email->received_us = item->row.internal_us;
+    email->read = flags & FLAG_SEEN;
+    email->answered = flags & FLAG_ANSWERED;
+    eas_followup_unpack(arena, item->extra, flags & FLAG_FLAGGED, &email->flag);
+    struct slice *names = arena_new(arena, struct slice, view->keyword_count + 1);
+    for (size_t i = 0; i < view->keyword_count && i < KEYWORDS_MAX; i++) {
+        if (!(flags >> (FLAG_KEYWORD_SHIFT + i) & 1) || !view->keywords[i])
+            continue;
+        email->forwarded |= is_keyword(view->keywords[i], "$Forwarded");
+        email->category_count +=
+            eas_category_from_keyword(slice_of(view->keywords[i]), arena, &names[email->category_count]);
+    }
+    email->categories = names;
+}
+
+void eas_item_write_flags(const struct eas_item_view *view, struct wbxml_writer *writer, const struct sync_item *item)
+{
+    struct eas_email email = { 0 };
+    take_flags(view, item, &email);
+    eas_email_write_flags(writer, &email);
+}
+
+/* What is shown of a message that we cannot read: it must be there, and must not come again at every sync. */
+static void write_degraded(const struct eas_item_view *view, struct wbxml_writer *writer, struct eas_email *email,
+                           const struct sync_item *item, enum err err)
+{
+    log_event(LOG_ERROR, "eas_message_unreadable", LOG_I("account", eas_account(view->req).n),
+              LOG_I("mailbox", view->mailbox), LOG_I("item", item->item), LOG_T("result", err_name(err)));
+    static const struct slice note = { "This message could not be read on the server.", 45 };
+    struct mime_part part = { .type = SLICE_LIT("text"), .subtype = SLICE_LIT("plain"), .body_len = note.len };
+    struct mime_meta meta = { .parts = &part, .part_count = 1, .importance = 1 };
+    struct eas_body body = { .type = EAS_BODY_TEXT, .size = note.len, .data = note };
+    email->meta = &meta;
+    email->body = &body;
+    email->body_part = NULL;
+    email->native_html = false;
+    email->owner = SLICE_LIT("");
+    eas_email_write(writer, email);
+}
+
+enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *writer, const struct sync_item *item)
+{
+    struct eas_request *req = view->req;
+    struct mime_meta meta;
+    struct eas_email email = { .meta = &meta, .owner = slice_of(req->login.login) };
+    struct eas_body body, part = { 0 };
+    struct buf storage = { 0 }, part_storage = { 0 };
+    take_flags(view, item, &email);
+    enum err err = eas_item_meta(req->arena, &item->message, &meta);
+    if (!err && meta.part_count == 0)
+        err = ERR_SYNTAX;
+    bool wants_body = !view->options->has_part || view->options->preference_count;
+    if (!err && wants_body)
+        err = choose_body(view, &item->message, &meta, &storage, &body);
+    if (!err && view->options->has_part) {
+        struct eas_body_choice choice = { EAS_BODY_HTML, &view->options->part };
+        err = fill_body(view, &item->message, &meta, &choice, &part_storage, &part);
+        if (!err)
+            add_preview(view, &meta, &view->options->part, &part);
+    }
+    if (err && err != ERR_UNAVAILABLE && err != ERR_CANCELLED) {
+        write_degraded(view, writer, &email, item, err);
+        err = ERR_OK;
+    } else if (!err) {
+        email.body = wants_body ? &body : NULL;
+        email.body_part = view->options->has_part ? &part : NULL;
+        email.native_html = mime_native_kind(&meta) == MIME_BODY_HTML;
+        email.in_drafts = view->role == ROLE_DRAFTS;
+        email.shows_bcc = view->role == ROLE_DRAFTS || view->role == ROLE_SENT;
+        if (wants_body && view->add_part && body.data.len)
+            body.part = view->add_part(view->add_part_ctx, body.data);
+        eas_email_write(writer, &email);
+    }
+    buf_free(&storage);
+    buf_free(&part_storage);
+    return err;
+}

@@ -1,0 +1,150 @@
+/* HTTP Basic (RFC 7617) before the body is read (hard case 28). */
+#include "protocol/eas/base64.h"
+#include "protocol/wbxml/utf8.h"
+#include "server/eas/eas_internal.h"
+
+#define CREDENTIALS_MAX 1024u
+
+/* Outlook sends ISO-8859-1; a second look at the same password is worth its hash only then (hard case 34). */
+static struct slice to_utf8(struct arena *arena, struct slice text)
+{
+    if (utf8_valid(text))
+        return text;
+    char *out = arena_alloc(arena, text.len * 2 + 1);
+    size_t at = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = (uint8_t)text.at[i];
+        if (c >= 0x80)
+            out[at++] = (char)(0xC0 | c >> 6);
+        out[at++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3F));
+    }
+    return slice_make(out, at);
+}
+
+/* "user@domain" and "DOMAIN\user@domain" are logins; "example.org\user" means user@example.org. */
+static struct slice login_name(struct arena *arena, struct slice user)
+{
+    size_t backslash = slice_find(user, '\\');
+    if (backslash == SIZE_MAX)
+        return user;
+    struct slice domain = slice_head(user, backslash), name = slice_tail(user, backslash + 1);
+    if (slice_find(name, '@') != SIZE_MAX || slice_find(domain, '.') == SIZE_MAX)
+        return name;
+    return slice_of(arena_printf(arena, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(domain)));
+}
+
+bool eas_take_credentials(struct eas_request *req)
+{
+    struct slice header = http_header(req->http, "Authorization"), decoded;
+    if (!header.at || !slice_starts_nocase(header, SLICE_LIT("Basic ")) || header.len > CREDENTIALS_MAX)
+        return false;
+    if (base64_take(slice_trim(slice_tail(header, 6)), req->arena, &decoded))
+        return false;
+    decoded = to_utf8(req->arena, decoded);
+    size_t colon = slice_find(decoded, ':');
+    if (colon == SIZE_MAX || slice_find(decoded, '\0') != SIZE_MAX)
+        return false;
+    req->user = login_name(req->arena, slice_head(decoded, colon));
+    req->password = slice_tail(decoded, colon + 1);
+    // A short name is completed from the User parameter, which some set-ups fill with the address.
+    if (slice_find(req->user, '@') == SIZE_MAX && slice_find(req->query.user, '@') != SIZE_MAX) {
+        struct slice local = req->query.user;
+        if (slice_eq_nocase(slice_cut(&local, '@'), req->user))
+            req->user = req->query.user;
+    }
+    return req->user.len > 0;
+}
+
+void eas_answer_denied(struct eas_request *req)
+{
+    eas_add_headers(req);
+    http_answer_header(req->http, "WWW-Authenticate", "Basic realm=\"Godwit\", charset=\"UTF-8\"");
+    http_answer(req->http, 401, NULL, NULL);
+}
+
+static void forget_password(struct eas_request *req)
+{
+    req->logged_in = true;
+    req->password = SLICE_LIT("");
+}
+
+static enum err verify(struct eas_request *req, struct worker *worker, int *delay_ms)
+{
+    *delay_ms = 0;
+    enum err err = auth_verify(req->app->server->auth, worker, req->user, req->password, http_peer(req->http), "eas",
+                               &req->login, delay_ms);
+    if (!err)
+        forget_password(req);
+    return err;
+}
+
+enum http_head_result eas_login_head(struct eas_request *req, struct worker *worker)
+{
+    struct auth *auth = req->app->server->auth;
+    if (auth_cached(auth, req->user, req->password, &req->login) == ERR_OK) {
+        forget_password(req);
+        return HTTP_READ_BODY;
+    }
+    req->hold_ms = auth_delay_ms(auth, req->user, http_peer(req->http));
+    if (req->hold_ms > 0)
+        return HTTP_READ_BODY; // a small one: run waits before it looks
+    if (!worker)
+        return HTTP_NEED_WORKER;
+    enum err err = verify(req, worker, &req->denied_ms);
+    if (err == ERR_OK)
+        return HTTP_READ_BODY;
+    if (err == ERR_DENIED && req->denied_ms > 0)
+        return HTTP_READ_BODY; // run waits before it refuses
+    if (err == ERR_DENIED)
+        eas_answer_denied(req);
+    else
+        eas_answer_unavailable(req); // never 401 for trouble of our own: phones forget their password
+    return HTTP_ANSWERED;
+}
+
+static void denied_ended(struct http_park *park, void *ctx, enum park_end why)
+{
+    (void)ctx;
+    (void)why;
+    http_unpark(park, 401, NULL, SLICE_LIT("WWW-Authenticate: Basic realm=\"Godwit\", charset=\"UTF-8\"\r\n"),
+                SLICE_LIT(""));
+}
+
+static void hold_ended(struct http_park *park, void *ctx, enum park_end why)
+{
+    (void)ctx;
+    (void)why;
+    http_unpark_rerun(park);
+}
+
+static const struct park_ops denied_ops = { .ended = denied_ended };
+static const struct park_ops hold_ops = { .ended = hold_ended };
+
+static uint32_t seconds_of(int ms)
+{
+    return (uint32_t)(ms + 999) / 1000;
+}
+
+bool eas_login_run(struct eas_request *req)
+{
+    if (req->logged_in)
+        return true;
+    if (req->denied_ms > 0) {
+        http_park(req->http, &denied_ops, NULL, seconds_of(req->denied_ms));
+        return false;
+    }
+    if (req->hold_ms > 0) {
+        uint32_t hold_s = seconds_of(req->hold_ms);
+        req->hold_ms = 0;
+        http_keep_request(req->http);
+        http_park(req->http, &hold_ops, NULL, hold_s);
+        return false;
+    }
+    int delay_ms; // the wait is behind us
+    enum err err = verify(req, req->worker, &delay_ms);
+    if (err == ERR_DENIED)
+        eas_answer_denied(req);
+    else if (err)
+        eas_answer_unavailable(req);
+    return err == ERR_OK;
+}
