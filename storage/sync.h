@@ -46,6 +46,11 @@ MUST_USE enum err sync_reset(struct db *db, struct arena *arena, struct account_
 MUST_USE enum err sync_begin(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
                              struct mailbox_id mailbox, struct slice key, struct sync_state *state);
 
+/* The newest key given to the device for the mailbox: what an empty or Partial Sync request goes on from.
+ * errors: ERR_NOT_FOUND (never synced) */
+MUST_USE enum err sync_current_key(struct db *db, struct account_id account, struct device_id device,
+                                   struct mailbox_id mailbox, char key[SYNC_KEY_MAX + 1]);
+
 enum sync_op { SYNC_ADD, SYNC_CHANGE, SYNC_DELETE, SYNC_SOFT_DELETE };
 
 struct sync_item {
