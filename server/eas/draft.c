@@ -283,9 +283,8 @@ enum err eas_draft_change(struct sync_target *target, const struct eas_sync_comm
     enum err err = sync_get_item(req->db, req->arena, eas_account(req), target->mailbox, number, &old, &keywords,
                                  &keyword_count);
     bool fresh = true;
-    if (err == ERR_NOT_FOUND && command->send && target->state.replay)
-        err = claim_send(target, number, &fresh); // sent already, the reply was lost
-    if (!err && !fresh) {
+    if (err == ERR_NOT_FOUND && command->send && target->state.replay &&
+        claim_send(target, number, &fresh) == ERR_OK && !fresh) { // sent already, the reply was lost
         result->status = SYNC_OK;
         result->item = number;
     } else {
