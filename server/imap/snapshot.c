@@ -9,6 +9,7 @@
 #include "base/mem.h"
 
 #define BUCKETS 4096u
+#define NAMES 8192u        // paths remembered; a newer one takes the place of an older
 #define OVERLAY_LEAST 64u  // changes beside the base before it is built anew ...
 #define OVERLAY_PART 16u   // ... or this part of it, whichever is more
 
@@ -42,7 +43,15 @@ struct entry {
     uint64_t used;            // for LRU, guarded by snapshots->lock
 };
 
+struct name {
+    struct account_id account;
+    struct mailbox_id mailbox; // 0: free
+    char *path;
+};
+
 struct snapshots {
+    struct name names[NAMES]; // guarded by lock
+    uint64_t name_generation; // hierarchy changes so far, guarded by lock
     pthread_mutex_t lock;
     struct entry *buckets[BUCKETS]; // guarded by lock
     size_t bytes, bytes_max;        // guarded by lock
@@ -337,9 +346,74 @@ static void mark_stale(struct entry *entry, int64_t modseq)
         entry->stale = true;
 }
 
+static void drop_name(struct name *name)
+{
+    free(name->path);
+    *name = (struct name){ 0 };
+}
+
+static struct name *name_slot(struct snapshots *all, struct account_id account, struct slice path)
+{
+    uint64_t hash = 14695981039346656037u ^ (uint64_t)account.n;
+    for (size_t i = 0; i < path.len; i++)
+        hash = (hash ^ (unsigned char)path.at[i]) * 1099511628211u;
+    return &all->names[hash % NAMES];
+}
+
+bool snapshots_name_get(struct snapshots *all, struct account_id account, struct slice path, struct mailbox_id *mailbox)
+{
+    pthread_mutex_lock(&all->lock);
+    const struct name *name = name_slot(all, account, path);
+    bool found = name->mailbox.n && name->account.n == account.n && slice_eq(slice_of(name->path), path);
+    if (found)
+        *mailbox = name->mailbox;
+    pthread_mutex_unlock(&all->lock);
+    return found;
+}
+
+uint64_t snapshots_name_generation(struct snapshots *all)
+{
+    pthread_mutex_lock(&all->lock);
+    uint64_t generation = all->name_generation;
+    pthread_mutex_unlock(&all->lock);
+    return generation;
+}
+
+void snapshots_name_put(struct snapshots *all, struct account_id account, struct slice path, struct mailbox_id mailbox,
+                        uint64_t generation)
+{
+    pthread_mutex_lock(&all->lock);
+    if (generation == all->name_generation) {
+        struct name *name = name_slot(all, account, path);
+        drop_name(name);
+        *name = (struct name){ account, mailbox, mem_alloc(path.len + 1) };
+        if (path.len)
+            memcpy(name->path, path.at, path.len);
+    }
+    pthread_mutex_unlock(&all->lock);
+}
+
+/* The lock is held. */
+static void drop_names(struct snapshots *all, struct account_id account)
+{
+    all->name_generation++;
+    for (size_t i = 0; i < NAMES; i++)
+        if (all->names[i].account.n == account.n && all->names[i].mailbox.n)
+            drop_name(&all->names[i]);
+}
+
+void snapshots_name_drop(struct snapshots *all, struct account_id account)
+{
+    pthread_mutex_lock(&all->lock);
+    drop_names(all, account);
+    pthread_mutex_unlock(&all->lock);
+}
+
 static void on_change(void *ctx, const struct change *change)
 {
     struct snapshots *all = ctx;
+    if (change->kinds & CHANGE_HIERARCHY)
+        snapshots_name_drop(all, change->account);
     if (!(change->kinds & (CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY)))
         return;
     pthread_mutex_lock(&all->lock);
@@ -471,6 +545,8 @@ void snapshots_close(struct snapshots **snapshots)
     for (size_t b = 0; b < BUCKETS; b++)
         while (all->buckets[b])
             drop_entry(all, &all->buckets[b]);
+    for (size_t i = 0; i < NAMES; i++)
+        drop_name(&all->names[i]);
     pthread_mutex_destroy(&all->lock);
     free(all);
     *snapshots = NULL;

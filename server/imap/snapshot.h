@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/slice.h"
 #include "server/push/hub.h"
 #include "storage/message.h"
 
@@ -25,6 +26,15 @@ MUST_USE enum err snapshots_get(struct snapshots *snapshots, struct db *db, stru
                                 struct mailbox_id mailbox, struct snapshot **snapshot);
 /* Something in the mailbox changed: the next peek finds nothing, the next get asks the store. */
 void snapshots_touch(struct snapshots *snapshots, struct account_id account, struct mailbox_id mailbox);
+
+/* Which mailbox a path was, while no hierarchy change of the account is known since. Any thread. */
+bool snapshots_name_get(struct snapshots *snapshots, struct account_id account, struct slice path,
+                        struct mailbox_id *mailbox);
+/* generation: from snapshots_name_generation before the store was asked, so that a change meanwhile is not missed. */
+uint64_t snapshots_name_generation(struct snapshots *snapshots);
+void snapshots_name_put(struct snapshots *snapshots, struct account_id account, struct slice path,
+                        struct mailbox_id mailbox, uint64_t generation);
+void snapshots_name_drop(struct snapshots *snapshots, struct account_id account);
 
 struct snapshot *snapshot_hold(struct snapshot *snapshot);
 void snapshot_release(struct snapshot **snapshot);

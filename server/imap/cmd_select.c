@@ -1,0 +1,200 @@
+/* SELECT, EXAMINE, CLOSE, UNSELECT. */
+#include "server/imap/mailbox_name.h"
+#include "server/imap/session.h"
+
+struct select_args {
+    struct slice path; // UTF-8
+    bool condstore;
+};
+
+static enum err parse_select(struct slice *in, struct arena *arena, void **args)
+{
+    struct select_args *a = arena_new(arena, struct select_args, 1);
+    *args = a;
+    enum err err = mailbox_name_parse(in, arena, &a->path);
+    if (!err && slice_take(in, ' ')) { // select-params (RFC 7162 3.1.8)
+        if (!slice_take(in, '(') || !scan_word(in, "CONDSTORE") || !slice_take(in, ')'))
+            return ERR_SYNTAX;
+        a->condstore = true;
+    }
+    return err;
+}
+
+static uint32_t first_unseen(const struct snapshot *view)
+{
+    uint32_t count = snapshot_count(view);
+    for (uint32_t i = 1; i <= count; i++)
+        if (!(snapshot_row(view, i)->flags & FLAG_SEEN))
+            return i;
+    return 0;
+}
+
+static void tell_mailbox(struct imap_session *s)
+{
+    const struct snapshot_facts *facts = snapshot_facts(s->view);
+    uint32_t count = snapshot_count(s->view), unseen = first_unseen(s->view);
+    uint32_t recent = count + 1 - snapshot_first_from(s->view, s->first_recent);
+    struct buf flags = { 0 };
+    buf_add_text(&flags, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
+    for (size_t i = 0; i < facts->keyword_count; i++)
+        buf_printf(&flags, " %s", facts->keywords[i]);
+    imap_write(s, "* FLAGS (%.*s)\r\n* %u EXISTS\r\n* %u RECENT\r\n", SLICE_ARG(buf_slice(&flags)), count, recent);
+    if (unseen)
+        imap_write(s, "* OK [UNSEEN %u] first unseen\r\n", unseen);
+    if (s->read_only)
+        imap_write(s, "* OK [PERMANENTFLAGS ()] read-only\r\n");
+    else
+        imap_write(s, "* OK [PERMANENTFLAGS (%.*s \\*)] kept\r\n", SLICE_ARG(buf_slice(&flags)));
+    imap_write(s, "* OK [UIDVALIDITY %u] valid\r\n* OK [UIDNEXT %u] next\r\n* OK [HIGHESTMODSEQ %lld] newest\r\n",
+               facts->uidvalidity, facts->uidnext, (long long)facts->highest_modseq);
+    buf_free(&flags);
+}
+
+/* \Recent goes to the first that selects read-write after the arrival (hard case 23): a write only when there are any. */
+static enum err take_recent(struct imap_session *s, struct worker *worker)
+{
+    const struct snapshot_facts *facts = snapshot_facts(s->view);
+    s->first_recent = facts->recent_uid;
+    if (s->read_only || facts->recent_uid >= facts->uidnext)
+        return ERR_OK;
+    struct db *db = worker_db(worker);
+    if (!db)
+        return ERR_UNAVAILABLE;
+    enum err err = mailbox_take_recent(db, s->account, s->mailbox, &s->first_recent);
+    snapshots_touch(s->server->snapshots, s->account, s->mailbox); // its recent_uid is old now
+    return err;
+}
+
+/* Which mailbox the name is; from memory when nothing of the hierarchy has changed. */
+static enum err find_mailbox(struct imap_session *s, struct worker *worker, struct mailbox_id *id)
+{
+    const struct select_args *a = s->args;
+    if (snapshots_name_get(s->server->snapshots, s->account, a->path, id))
+        return ERR_OK;
+    uint64_t generation = snapshots_name_generation(s->server->snapshots);
+    struct db *db = worker_db(worker);
+    struct mailbox mailbox;
+    enum err err = db ? mailbox_find(db, s->arena, s->account, a->path, &mailbox) : ERR_UNAVAILABLE;
+    if (!err) {
+        *id = mailbox.id;
+        snapshots_name_put(s->server->snapshots, s->account, a->path, mailbox.id, generation);
+    }
+    return err;
+}
+
+/* Whether all that SELECT tells is in memory, so that it may run on the loop. */
+static bool is_warm(struct imap_session *s, bool read_only)
+{
+    const struct select_args *a = s->args;
+    struct mailbox_id id;
+    if (!snapshots_name_get(s->server->snapshots, s->account, a->path, &id))
+        return false;
+    struct snapshot *now = snapshots_peek(s->server->snapshots, s->account, id);
+    bool warm = now && (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
+    snapshot_release(&now);
+    return warm;
+}
+
+static enum imap_result open_mailbox(struct imap_session *s, struct worker *worker, bool read_only)
+{
+    const struct select_args *a = s->args;
+    if (!worker && !is_warm(s, read_only))
+        return IMAP_NEED_WORKER;
+    imap_deselect(s); // a failed SELECT leaves nothing selected
+    s->read_only = read_only;
+    enum err err = find_mailbox(s, worker, &s->mailbox);
+    if (!err) {
+        if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
+            return IMAP_NEED_WORKER; // it changed a moment ago
+        err = s->sync_err;
+    }
+    if (!err) {
+        const struct snapshot_facts *facts = snapshot_facts(s->fresh);
+        if (!worker && !read_only && facts->recent_uid < facts->uidnext)
+            return IMAP_NEED_WORKER;
+        s->view = snapshot_hold(s->fresh);
+        err = take_recent(s, worker);
+    }
+    if (err) {
+        snapshots_name_drop(s->server->snapshots, s->account);
+        imap_deselect(s);
+        return imap_reply_err(s, err, s->command->name);
+    }
+    s->condstore = s->condstore || a->condstore;
+    s->state = IMAP_SELECTED;
+    tell_mailbox(s);
+    return imap_reply(s, read_only ? "OK [READ-ONLY] EXAMINE completed" : "OK [READ-WRITE] SELECT completed");
+}
+
+static enum imap_result run_select(struct imap_session *s, struct worker *worker)
+{
+    return open_mailbox(s, worker, false);
+}
+
+static enum imap_result run_examine(struct imap_session *s, struct worker *worker)
+{
+    return open_mailbox(s, worker, true);
+}
+
+static enum imap_result run_unselect(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_deselect(s);
+    return imap_reply(s, "OK UNSELECT completed");
+}
+
+static enum imap_result run_close(struct imap_session *s, struct worker *worker)
+{
+    if (!s->read_only) {
+        if (!worker)
+            return IMAP_NEED_WORKER;
+        struct db *db = imap_db(s, worker);
+        if (!db)
+            return IMAP_DONE;
+        struct actor by = imap_actor(s);
+        struct change_set changes = { 0 };
+        struct uid_range all = { 1, UINT32_MAX };
+        uint32_t *uids;
+        size_t count;
+        // Removes all with \Deleted, in silence. One that is too many at once would hold the account: see EXPUNGE.
+        enum err err = imap_expunge_deleted(s, db, &all, 1, &by, &uids, &count, &changes);
+        imap_publish(s, &changes);
+        if (err && err != ERR_NOT_FOUND)
+            return imap_reply_err(s, err, "CLOSE");
+    }
+    imap_deselect(s);
+    return imap_reply(s, "OK CLOSE completed");
+}
+
+extern const struct imap_command imap_select, imap_examine, imap_unselect, imap_close;
+const struct imap_command imap_select = {
+    .name = "SELECT",
+    .source = "RFC 3501 6.3.1",
+    .states = IMAP_INSIDE,
+    .flags = IMAP_NO_SYNC,
+    .parse = parse_select,
+    .run = run_select,
+};
+const struct imap_command imap_examine = {
+    .name = "EXAMINE",
+    .source = "RFC 3501 6.3.2",
+    .states = IMAP_INSIDE,
+    .flags = IMAP_NO_SYNC,
+    .parse = parse_select,
+    .run = run_examine,
+};
+const struct imap_command imap_unselect = {
+    .name = "UNSELECT",
+    .source = "RFC 3691 2",
+    .states = IMAP_SELECTED,
+    .flags = IMAP_NO_SYNC,
+    .capability = "UNSELECT",
+    .run = run_unselect,
+};
+const struct imap_command imap_close = {
+    .name = "CLOSE",
+    .source = "RFC 3501 6.4.2",
+    .states = IMAP_SELECTED,
+    .flags = IMAP_NO_SYNC | IMAP_WRITES,
+    .run = run_close,
+};

@@ -1,0 +1,132 @@
+/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS, IDLE: no mailbox needed. */
+#include "server/imap/session.h"
+
+#define ID_FIELDS_MAX 30u // RFC 2971 3.3
+
+static enum imap_result run_capability(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    buf_add_text(&s->out, "* CAPABILITY ");
+    imap_capabilities(s, &s->out);
+    buf_add_text(&s->out, "\r\n");
+    return imap_reply(s, "OK CAPABILITY completed");
+}
+
+static enum imap_result run_noop(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    return imap_reply(s, "OK %s completed", s->command->name);
+}
+
+static enum imap_result run_logout(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_write(s, "* BYE see you\r\n");
+    return imap_reply(s, "OK LOGOUT completed");
+}
+
+static enum err parse_id(struct slice *in, struct arena *arena, void **args)
+{
+    struct slice text;
+    bool nil;
+    (void)args;
+    if (!scan_sp(in))
+        return ERR_SYNTAX;
+    if (scan_word(in, "NIL"))
+        return ERR_OK;
+    if (!slice_take(in, '('))
+        return ERR_SYNTAX;
+    if (slice_take(in, ')'))
+        return ERR_OK;
+    for (unsigned i = 0; i < ID_FIELDS_MAX; i++) {
+        enum err err = scan_string(in, arena, &text);
+        if (!err && !scan_sp(in))
+            err = ERR_SYNTAX;
+        if (!err)
+            err = scan_nstring(in, arena, &text, &nil);
+        if (err)
+            return err;
+        if (slice_take(in, ')'))
+            return ERR_OK;
+        if (!scan_sp(in))
+            return ERR_SYNTAX;
+    }
+    return ERR_LIMIT;
+}
+
+static enum imap_result run_id(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_write(s, "* ID (\"name\" \"Godwit\")\r\n");
+    return imap_reply(s, "OK ID completed");
+}
+
+struct enable_args {
+    bool condstore;
+};
+
+static enum err parse_enable(struct slice *in, struct arena *arena, void **args)
+{
+    struct enable_args *a = arena_new(arena, struct enable_args, 1);
+    struct slice word;
+    if (!scan_sp(in))
+        return ERR_SYNTAX;
+    do {
+        if (!scan_atom(in, &word))
+            return ERR_SYNTAX;
+        a->condstore = a->condstore || slice_eq_nocase(word, SLICE_LIT("CONDSTORE"));
+    } while (scan_sp(in));
+    *args = a;
+    return ERR_OK;
+}
+
+static enum imap_result run_enable(struct imap_session *s, struct worker *worker)
+{
+    const struct enable_args *a = s->args;
+    (void)worker;
+    imap_write(s, "* ENABLED%s\r\n", a->condstore ? " CONDSTORE" : "");
+    s->condstore = s->condstore || a->condstore;
+    return imap_reply(s, "OK ENABLE completed");
+}
+
+static enum imap_result run_namespace(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_write(s, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
+    return imap_reply(s, "OK NAMESPACE completed");
+}
+
+static enum imap_result run_starttls(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    if (s->tls)
+        return imap_reply(s, "BAD TLS is active already");
+    if (!s->has_tls)
+        return imap_reply(s, "NO [UNAVAILABLE] no certificate is configured");
+    return imap_reply(s, "OK begin TLS now");
+}
+
+static enum imap_result run_idle(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_write(s, "+ idling\r\n");
+    s->idling = true;
+    s->woken = s->view != NULL; // register, then look: what came before the IDLE is told now
+    return IMAP_STAY;
+}
+
+#define SIMPLE(id, text, doc, allowed, bits, cap, parser, runner) \
+    extern const struct imap_command imap_##id; \
+    const struct imap_command imap_##id = { \
+        .name = text, .source = doc, .states = allowed, .flags = bits, .capability = cap, .parse = parser, .run = runner \
+    }
+
+SIMPLE(capability, "CAPABILITY", "RFC 3501 6.1.1", IMAP_ANY, 0, NULL, NULL, run_capability);
+SIMPLE(noop, "NOOP", "RFC 3501 6.1.2", IMAP_ANY, 0, NULL, NULL, run_noop);
+SIMPLE(logout, "LOGOUT", "RFC 3501 6.1.3", IMAP_ANY, IMAP_NO_SYNC, NULL, NULL, run_logout);
+SIMPLE(id, "ID", "RFC 2971 3.1", IMAP_ANY, 0, "ID", parse_id, run_id);
+SIMPLE(starttls, "STARTTLS", "RFC 3501 6.2.1", IMAP_GREETED, 0, "STARTTLS", NULL, run_starttls);
+SIMPLE(enable, "ENABLE", "RFC 5161 3.1", IMAP_LOGGED_IN, 0, "ENABLE", parse_enable, run_enable);
+SIMPLE(namespace, "NAMESPACE", "RFC 2342 5", IMAP_INSIDE, 0, "NAMESPACE", NULL, run_namespace);
+SIMPLE(check, "CHECK", "RFC 3501 6.4.1", IMAP_SELECTED, 0, NULL, NULL, run_noop);
+SIMPLE(idle, "IDLE", "RFC 2177 3", IMAP_INSIDE, IMAP_NO_SYNC, "IDLE", NULL, run_idle);

@@ -1,0 +1,667 @@
+#include "server/imap/session.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/imap/commands.h"
+
+#define X(name) extern const struct imap_command imap_##name;
+IMAP_COMMANDS(X)
+#undef X
+
+static const struct imap_command *const commands[] = {
+#define X(name) &imap_##name,
+    IMAP_COMMANDS(X)
+#undef X
+};
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+#define STOPPING "* BYE [UNAVAILABLE] the server stops, come back soon\r\n"
+#define EXPIRED "* BYE [EXPIRED] the account changed, log in again\r\n"
+
+static void run_command(struct imap_session *s);
+static void watch_account(struct imap_session *s);
+
+/* ---- answering ---- */
+
+void imap_write(struct imap_session *s, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    vsnprintf(buf_reserve(&s->out, (size_t)len + 1), (size_t)len + 1, format, again);
+    va_end(again);
+    buf_commit(&s->out, (size_t)len);
+}
+
+enum imap_result imap_reply(struct imap_session *s, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    buf_clear(&s->reply);
+    vsnprintf(buf_reserve(&s->reply, (size_t)len + 1), (size_t)len + 1, format, again);
+    va_end(again);
+    buf_commit(&s->reply, (size_t)len);
+    return IMAP_DONE;
+}
+
+static const char *const refusals[ERR_COUNT] = { // RFC 5530 3
+    [ERR_SYNTAX] = "BAD %s: malformed",
+    [ERR_STATE] = "NO [CANNOT] %s: not possible here",
+    [ERR_DENIED] = "NO [NOPERM] %s: not allowed",
+    [ERR_NOT_FOUND] = "NO [NONEXISTENT] %s: no such mailbox",
+    [ERR_EXISTS] = "NO [ALREADYEXISTS] %s: it exists already",
+    [ERR_CONFLICT] = "NO [INUSE] %s: somebody else changed it first",
+    [ERR_LIMIT] = "NO [LIMIT] %s: over a limit",
+    [ERR_QUOTA] = "NO [OVERQUOTA] %s: the mailbox is over its quota",
+    [ERR_UNAVAILABLE] = "NO [UNAVAILABLE] %s: the store is not there at the moment",
+    [ERR_CANCELLED] = "NO [UNAVAILABLE] %s: called off",
+};
+
+enum imap_result imap_reply_err(struct imap_session *s, enum err err, const char *what)
+{
+    char text[128];
+    assert(err != ERR_OK);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(text, sizeof text, refusals[err], what);
+#pragma GCC diagnostic pop
+    if (err == ERR_UNAVAILABLE || err == ERR_LIMIT)
+        log_event(LOG_WARN, "imap.refused", LOG_I("session", s->number), LOG_T("command", what),
+                  LOG_T("result", err_name(err)));
+    return imap_reply(s, "%s", text);
+}
+
+struct db *imap_db(struct imap_session *s, struct worker *worker)
+{
+    struct db *db = worker_db(worker);
+    if (!db)
+        imap_reply_err(s, ERR_UNAVAILABLE, s->command ? s->command->name : "sync");
+    return db;
+}
+
+struct actor imap_actor(const struct imap_session *s)
+{
+    return (struct actor){ .protocol = BY_IMAP, .name = s->peer };
+}
+
+void imap_publish(struct imap_session *s, const struct change_set *changes)
+{
+    hub_publish(s->server->hub, changes);
+}
+
+void imap_capabilities(const struct imap_session *s, struct buf *out)
+{
+    bool may = imap_may_login(s);
+    buf_add_text(out, "IMAP4rev1 LITERAL- UIDPLUS CHILDREN SPECIAL-USE CONDSTORE");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const char *name = commands[i]->capability;
+        if (!name || (commands[i] == &imap_starttls && (s->tls || !s->has_tls || s->state != IMAP_GREETED)))
+            continue;
+        buf_add_byte(out, ' ');
+        buf_add_text(out, name);
+    }
+    if (s->state == IMAP_GREETED)
+        buf_add_text(out, may ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");
+}
+
+/* ---- the command in progress ---- */
+
+static void flush_out(struct imap_session *s)
+{
+    if (s->conn && buf_len(&s->out))
+        conn_write_buf(s->conn, &s->out);
+    buf_free(&s->out);
+}
+
+static void end_command(struct imap_session *s)
+{
+    if (s->drop_work)
+        s->drop_work(s);
+    s->drop_work = NULL;
+    s->work = s->args = NULL;
+    s->command = NULL;
+    s->tag = NULL;
+    s->sasl = NULL;
+    s->idling = false;
+    s->phase = PHASE_RUN;
+    imap_append_drop(s);
+    arena_reset(s->arena);
+    buf_free(&s->reply);
+}
+
+static void session_free(struct imap_session *s)
+{
+    assert(!s->job_active);
+    if (s->account.n)
+        log_event(LOG_INFO, "imap.end", LOG_I("session", s->number), LOG_T("login", s->login), LOG_T("peer", s->peer));
+    end_command(s);
+    imap_deselect(s);
+    hub_unwatch(s->server->hub, &s->watcher);
+    loop_timer_clear(s->loop, &s->delay);
+    buf_free(&s->out);
+    buf_free(&s->reply);
+    arena_close(&s->arena);
+    free(s);
+}
+
+static void say_bye(struct imap_session *s, const char *text)
+{
+    if (!s->conn || s->state == IMAP_ENDED)
+        return;
+    s->state = IMAP_ENDED;
+    conn_write_text(s->conn, text);
+    conn_finish(s->conn);
+}
+
+/* Writes what the command left and gives the session back to the input. */
+static void complete(struct imap_session *s)
+{
+    bool bad = slice_starts(buf_slice(&s->reply), SLICE_LIT("BAD"));
+    if (buf_len(&s->reply)) {
+        buf_add_text(&s->out, s->tag ? s->tag : "*");
+        buf_add_byte(&s->out, ' ');
+        buf_add(&s->out, buf_slice(&s->reply));
+        buf_add_text(&s->out, "\r\n");
+    }
+    bool logout = s->command == &imap_logout, starttls = s->command == &imap_starttls && !bad &&
+                                                         slice_starts(buf_slice(&s->reply), SLICE_LIT("OK"));
+    end_command(s);
+    flush_out(s);
+    if (!s->conn)
+        return;
+    if (s->broken) {
+        s->state = IMAP_ENDED;
+        conn_finish(s->conn);
+        return;
+    }
+    s->bad_in_row = bad ? s->bad_in_row + 1 : 0;
+    watch_account(s);
+    if (starttls) {
+        s->tls = true;
+        conn_start_tls(s->conn);
+    }
+    if (logout || s->state == IMAP_ENDED) {
+        s->state = IMAP_ENDED;
+        conn_finish(s->conn);
+    } else if (s->ended_by_auth) {
+        say_bye(s, EXPIRED);
+    } else if (s->stopping) {
+        say_bye(s, STOPPING);
+    } else if (s->bad_in_row >= IMAP_BAD_MAX) {
+        say_bye(s, "* BYE too many bad commands\r\n");
+    }
+}
+
+static bool syncs(const struct imap_session *s)
+{
+    if (s->state != IMAP_SELECTED || !s->view || (s->command->flags & IMAP_NO_SYNC))
+        return false;
+    return s->uid || !(s->command->flags & IMAP_NO_EXPUNGE);
+}
+
+/* Runs steps until one waits; worker NULL: on the loop. */
+static enum imap_result step(struct imap_session *s, struct worker *worker)
+{
+    if (s->phase == PHASE_RUN) {
+        enum imap_result result = s->command->run(s, worker);
+        if (result != IMAP_DONE)
+            return result;
+        s->phase = PHASE_SYNC;
+    }
+    return syncs(s) ? imap_sync(s, worker) : IMAP_DONE;
+}
+
+static void on_job_done(struct job *job);
+
+static void on_job(struct job *job, struct worker *worker)
+{
+    struct imap_session *s = job->ctx;
+    s->job_result = s->idling && s->command->flags & IMAP_NO_SYNC ? imap_sync(s, worker) : step(s, worker);
+    assert(s->job_result != IMAP_NEED_WORKER);
+}
+
+static void submit(struct imap_session *s)
+{
+    s->job = (struct job){ .run = on_job,
+                           .done = on_job_done,
+                           .ctx = s,
+                           .home = s->loop,
+                           .account = s->account,
+                           .writes = s->command->flags & IMAP_WRITES };
+    s->job_active = true;
+    conn_pause_input(s->conn);
+    worker_submit(s->server->workers, &s->job);
+}
+
+static void idle_news(struct imap_session *s);
+
+/* What follows a step, on the loop. */
+static void after_step(struct imap_session *s, enum imap_result result)
+{
+    switch (result) {
+    case IMAP_NEED_WORKER:
+        submit(s);
+        return;
+    case IMAP_WAIT:
+        flush_out(s);
+        if (conn_out_full(s->conn)) {
+            s->want_drain = true;
+            conn_pause_input(s->conn);
+        } else {
+            submit(s);
+        }
+        return;
+    case IMAP_STAY:
+        flush_out(s);
+        if (s->delayed_ms)
+            imap_start_delay(s);
+        if (s->idling && s->woken)
+            idle_news(s);
+        return;
+    case IMAP_DONE:
+        complete(s);
+        return;
+    }
+}
+
+static void on_job_done(struct job *job)
+{
+    struct imap_session *s = job->ctx;
+    s->job_active = false;
+    if (!s->conn) {
+        session_free(s);
+        return;
+    }
+    bool idle = s->idling;
+    if (idle && s->job_result == IMAP_DONE) {
+        flush_out(s);
+        if (s->state == IMAP_ENDED) {
+            conn_finish(s->conn);
+        } else if (s->ended_by_auth || s->stopping) {
+            say_bye(s, s->stopping ? STOPPING : EXPIRED);
+        } else if (s->woken) {
+            idle_news(s);
+        }
+    } else {
+        after_step(s, s->job_result);
+    }
+    if (s->conn && !s->job_active && !s->want_drain)
+        conn_resume_input(s->conn);
+}
+
+/* News while in IDLE: told at once. */
+static void idle_news(struct imap_session *s)
+{
+    if (s->job_active)
+        return; // told when that one is done
+    s->woken = false;
+    if (imap_sync(s, NULL) == IMAP_NEED_WORKER) {
+        submit(s);
+        return;
+    }
+    flush_out(s);
+    if (s->state == IMAP_ENDED)
+        conn_finish(s->conn);
+}
+
+static void on_hub(void *ctx, const struct change *change)
+{
+    struct imap_session *s = ctx;
+    s->ended_by_auth = s->ended_by_auth || (change->kinds & CHANGE_AUTH);
+    s->woken = true;
+    if (s->job_active || s->state == IMAP_ENDED)
+        return; // a worker has the session: looked at when it comes back
+    if (s->ended_by_auth) {
+        if (!s->command || s->idling)
+            say_bye(s, EXPIRED);
+        return;
+    }
+    if (!s->idling || !s->view || (change->mailbox.n && change->mailbox.n != s->mailbox.n))
+        return;
+    idle_news(s);
+}
+
+static void run_command(struct imap_session *s)
+{
+    s->phase = PHASE_RUN;
+    after_step(s, step(s, NULL));
+}
+
+void imap_continue(struct imap_session *s)
+{
+    run_command(s);
+}
+
+void imap_finish_later(struct imap_session *s)
+{
+    complete(s);
+    if (s->conn)
+        conn_resume_input(s->conn);
+}
+
+void imap_logged_in(struct imap_session *s, const struct auth_result *who)
+{
+    s->account = who->account;
+    memcpy(s->login, who->login, sizeof s->login);
+    s->state = IMAP_LOGGED_IN;
+}
+
+/* Loop part of a login: the hub can end the session from here on. */
+static void watch_account(struct imap_session *s)
+{
+    if ((s->state & IMAP_INSIDE) && !s->watcher) {
+        s->watcher = hub_watch(s->server->hub, s->loop, s->account,
+                               CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_hub, s);
+        conn_set_timeout(s->conn, settings_int(s->server->settings, SETTING_IMAP_IDLE_TIMEOUT_S));
+    }
+}
+
+/* ---- framing ---- */
+
+static const struct imap_command *find_command(struct slice name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (slice_eq_nocase(name, slice_of(commands[i]->name)))
+            return commands[i];
+    return NULL;
+}
+
+/* A refusal that needs no command. */
+static void refuse(struct imap_session *s, struct slice tag, const char *text)
+{
+    s->tag = tag.len ? arena_text(s->arena, tag) : NULL;
+    imap_reply(s, "%s", text);
+    complete(s);
+}
+
+/* Takes the tag and name off a command; NULL after a refusal. */
+static const struct imap_command *open_command(struct imap_session *s, struct slice *in)
+{
+    struct slice tag = { 0 }, name;
+    if (!scan_tag(in, &tag) || !scan_sp(in)) {
+        refuse(s, (struct slice){ 0 }, "BAD a command begins with a tag and a space");
+        return NULL;
+    }
+    if (!scan_atom(in, &name)) {
+        refuse(s, tag, "BAD no command");
+        return NULL;
+    }
+    s->uid = slice_eq_nocase(name, SLICE_LIT("UID"));
+    if (s->uid && (!scan_sp(in) || !scan_atom(in, &name))) {
+        refuse(s, tag, "BAD UID needs a command");
+        return NULL;
+    }
+    const struct imap_command *command = find_command(name);
+    if (!command || (s->uid && !(command->flags & IMAP_TAKES_UID))) {
+        refuse(s, tag, "BAD unknown command");
+        return NULL;
+    }
+    if (!(command->states & s->state)) {
+        refuse(s, tag,
+               s->state == IMAP_GREETED             ? "BAD log in first"
+               : command->states == IMAP_GREETED    ? "BAD already logged in"
+                                                    : "BAD select a mailbox first");
+        return NULL;
+    }
+    s->tag = arena_text(s->arena, tag);
+    return command;
+}
+
+static void start_command(struct imap_session *s, struct slice text)
+{
+    struct slice in = text;
+    const struct imap_command *command = open_command(s, &in);
+    if (!command)
+        return;
+    enum err err = ERR_OK;
+    // Arguments live in the arena: the in-buffer moves on while a worker has them.
+    in = arena_copy(s->arena, in);
+    if (command->parse)
+        err = command->parse(&in, s->arena, &s->args);
+    if (!err && in.len)
+        err = ERR_SYNTAX;
+    if (err) {
+        char *tag = s->tag;
+        refuse(s, slice_of(tag), err == ERR_LIMIT ? "BAD [LIMIT] too much in one command" : "BAD arguments not understood");
+        return;
+    }
+    s->command = command;
+    run_command(s);
+}
+
+static size_t line_max(const struct imap_session *s)
+{
+    return s->state == IMAP_GREETED ? IMAP_LINE_LOGIN_MAX : IMAP_LINE_MAX;
+}
+
+/* A literal was announced at the end of `line`. true: go on reading the command behind it. */
+static bool meet_literal(struct imap_session *s, struct slice line, size_t line_end, const struct scan_announced *literal,
+                         size_t *from)
+{
+    struct slice in = conn_in(s->conn);
+    if (imap_append_begin(s, line, literal)) {
+        conn_consume(s->conn, line_end);
+        if (!literal->non_sync && s->append.active)
+            conn_write_text(s->conn, "+ OK\r\n");
+        return false;
+    }
+    bool too_big = literal->size > line_max(s) - (line_end < line_max(s) ? line_end : line_max(s)) ||
+                   (literal->non_sync && literal->size > IMAP_LITERAL_PLUS_MAX);
+    if (too_big) {
+        struct slice tag = { 0 }, rest = line;
+        (void)scan_tag(&rest, &tag);
+        if (literal->non_sync)
+            s->skip = literal->size; // it comes anyway
+        tag = arena_copy(s->arena, tag);
+        conn_consume(s->conn, line_end);
+        s->asked = false;
+        refuse(s, tag, "BAD [TOOBIG] the literal is too big");
+        return false;
+    }
+    if (!literal->non_sync && !s->asked && in.len <= line_end) {
+        s->asked = true;
+        conn_write_text(s->conn, "+ OK\r\n");
+    }
+    if (in.len < line_end + literal->size)
+        return false; // more has to come; scanned again from the start: commands are short
+    s->asked = false;
+    *from = line_end + (size_t)literal->size;
+    return true;
+}
+
+/* Finds one whole command at the front of the input and runs it. false: more input is needed. */
+static bool take_command(struct imap_session *s)
+{
+    struct slice in = conn_in(s->conn);
+    size_t from = 0;
+    for (;;) {
+        size_t newline = slice_find(slice_tail(in, from), '\n');
+        if (newline == SIZE_MAX) {
+            if (in.len > line_max(s)) {
+                say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
+                return false;
+            }
+            return false;
+        }
+        size_t line_end = from + newline + 1;
+        size_t text_len = line_end - 1 - (newline && in.at[line_end - 2] == '\r');
+        struct slice text = slice_head(in, text_len);
+        struct scan_announced literal;
+        if (s->sasl) {
+            struct slice line = arena_copy(s->arena, text);
+            conn_consume(s->conn, line_end);
+            s->sasl(s, line);
+            return true;
+        }
+        if (scan_announced_literal(slice_tail(text, from), &literal)) {
+            if (!meet_literal(s, text, line_end, &literal, &from))
+                return s->skip > 0 || s->append.active || conn_in(s->conn).len < in.len;
+            continue;
+        }
+        if (text.len == 0) { // a stray line end
+            conn_consume(s->conn, line_end);
+            return true;
+        }
+        text = arena_copy(s->arena, text);
+        conn_consume(s->conn, line_end);
+        start_command(s, text);
+        return true;
+    }
+}
+
+static bool take_idle_line(struct imap_session *s)
+{
+    struct slice in = conn_in(s->conn);
+    size_t newline = slice_find(in, '\n');
+    if (newline == SIZE_MAX) {
+        if (in.len > IMAP_LINE_LOGIN_MAX)
+            say_bye(s, "* BYE [TOOBIG] the line is too long\r\n");
+        return false;
+    }
+    bool done = slice_eq_nocase(slice_trim(slice_head(in, newline)), SLICE_LIT("DONE"));
+    conn_consume(s->conn, newline + 1);
+    imap_reply(s, done ? "OK IDLE completed" : "BAD only DONE ends IDLE");
+    complete(s);
+    return true;
+}
+
+static bool skip_literal(struct imap_session *s)
+{
+    size_t have = conn_in(s->conn).len, take = s->skip < have ? (size_t)s->skip : have;
+    conn_consume(s->conn, take);
+    s->skip -= take;
+    return s->skip == 0;
+}
+
+/* The octets of APPEND's message, then the end of its line. */
+static bool take_upload(struct imap_session *s)
+{
+    struct slice in = conn_in(s->conn);
+    size_t take = s->append.left < in.len ? (size_t)s->append.left : in.len;
+    if (take) {
+        imap_append_feed(s, slice_head(in, take));
+        conn_consume(s->conn, take);
+        in = conn_in(s->conn);
+    }
+    if (s->append.left)
+        return false;
+    size_t newline = slice_find(in, '\n');
+    if (newline == SIZE_MAX) {
+        if (in.len > 2)
+            say_bye(s, "* BYE the APPEND does not end behind its message\r\n");
+        return false;
+    }
+    bool clean = slice_trim(slice_head(in, newline)).len == 0;
+    conn_consume(s->conn, newline + 1);
+    s->append.active = false;
+    if (!clean) {
+        imap_reply(s, "BAD one message to an APPEND");
+        complete(s);
+        return true;
+    }
+    run_command(s);
+    return true;
+}
+
+static void on_input(struct conn *conn, void *session)
+{
+    struct imap_session *s = session;
+    bool more = true;
+    while (more && s->conn && s->state != IMAP_ENDED && !s->job_active && !s->want_drain && conn_in(conn).len) {
+        if (s->skip)
+            more = skip_literal(s);
+        else if (s->append.active)
+            more = take_upload(s);
+        else if (s->idling)
+            more = take_idle_line(s);
+        else if (s->command && !s->sasl)
+            more = false; // a delayed refusal is on its way
+        else
+            more = take_command(s);
+    }
+}
+
+/* ---- the connection ---- */
+
+static void *on_opened(struct conn *conn, void *listener_ctx)
+{
+    struct imap_session *s = mem_new(struct imap_session);
+    s->server = listener_ctx;
+    s->conn = conn;
+    s->loop = conn_loop(conn);
+    s->number = conn_number(conn);
+    s->state = IMAP_GREETED;
+    s->arena = arena_open();
+    s->append.fd = -1;
+    s->tls = conn_is_tls(conn);
+    s->has_tls = conn_tls(conn) != NULL;
+    s->loopback = conn_peer_is_loopback(conn);
+    snprintf(s->peer, sizeof s->peer, "%s", conn_peer(conn));
+    struct buf greeting = { 0 };
+    buf_add_text(&greeting, "* OK [CAPABILITY ");
+    imap_capabilities(s, &greeting);
+    buf_printf(&greeting, "] %s Godwit ready\r\n", s->server->hostname);
+    conn_write_buf(conn, &greeting);
+    conn_set_timeout(conn, IMAP_LOGIN_TIMEOUT_S);
+    return s;
+}
+
+static void on_drained(struct conn *conn, void *session)
+{
+    struct imap_session *s = session;
+    (void)conn;
+    if (!s->want_drain)
+        return;
+    s->want_drain = false;
+    submit(s);
+}
+
+static void on_timeout(struct conn *conn, void *session)
+{
+    (void)conn;
+    say_bye(session, "* BYE [UNAVAILABLE] idle for too long\r\n");
+}
+
+static void on_stopping(struct conn *conn, void *session)
+{
+    struct imap_session *s = session;
+    (void)conn;
+    s->stopping = true;
+    if (!s->job_active) // its commit may be under way: it is answered first
+        say_bye(s, STOPPING);
+}
+
+static void on_closed(struct conn *conn, void *session)
+{
+    struct imap_session *s = session;
+    (void)conn;
+    s->conn = NULL;
+    hub_unwatch(s->server->hub, &s->watcher);
+    if (s->job_active)
+        job_cancel(s->server->workers, &s->job);
+    else
+        session_free(s);
+}
+
+const struct conn_proto imap_proto = {
+    .name = "imap",
+    .in_high = 2 * IMAP_LINE_MAX,
+    .out_high = IMAP_OUT_HIGH,
+    .out_low = IMAP_OUT_LOW,
+    .opened = on_opened,
+    .input = on_input,
+    .drained = on_drained,
+    .timeout = on_timeout,
+    .stopping = on_stopping,
+    .closed = on_closed,
+};
