@@ -18,7 +18,7 @@ struct eas_wait { // under 512 octets with ten folders
     struct hub_watcher *watcher;
     struct loop_timer quiet; // armed: changes wait for the end of the quiet time
     uint32_t refs;           // the park, and a look that is under way
-    bool looking, again, listed;
+    bool looking, again, listed, settled; // settled: the first look is done
     uint32_t count;
     struct sync_watch watches[];
 };
@@ -162,6 +162,10 @@ static void look_done(struct job *job)
         else
             weigh(wait, news);
     }
+    if (wait->park && !wait->settled)
+        log_event(LOG_DEBUG, "eas_waiting", LOG_I("account", wait->link.account.n), LOG_I("device", wait->link.device.n),
+                  LOG_I("folders", wait->count), LOG_T("kind", wait->link.kind == EAS_WAIT_PING ? "Ping" : "Sync"));
+    wait->settled = true;
     if (wait->park && again)
         look_start(wait);
     free(look);
