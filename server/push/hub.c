@@ -17,6 +17,7 @@
 #define RETRY_MS 250          // between tries to reach a lost database
 #define WAIT_MS 1000          // how long one wait for a notification lasts; the end of the hub is told by one
 #define RECHECK_ACCOUNTS 5000 // clocks asked for in one statement
+#define UNKNOWN_MODSEQ INT64_MAX // newer than whatever anybody has seen
 #define ALL_KINDS (CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY)
 
 struct hub_watcher {
@@ -205,7 +206,7 @@ static void tell_local(struct hub *hub, const struct change *change)
         hub->observers[i].fn(hub->observers[i].ctx, change);
     pthread_mutex_lock(&hub->lock);
     struct watched *watched = *find_watched(hub, change->account);
-    if (watched && change->modseq > watched->seen_modseq)
+    if (watched && change->modseq > watched->seen_modseq && change->modseq != UNKNOWN_MODSEQ)
         watched->seen_modseq = change->modseq;
     for (size_t i = 0; watched && i < hub->loop_count; i++) {
         struct hub_loop *part = hub->loops[i];
@@ -220,15 +221,31 @@ static void tell_local(struct hub *hub, const struct change *change)
     pthread_mutex_unlock(&hub->lock);
 }
 
+static size_t list_watched(struct hub *hub, struct account_id **ids);
+
+/* Somebody changed something, it is not known who: every watcher looks. */
+static void tell_everybody(struct hub *hub)
+{
+    struct account_id *ids;
+    size_t count = list_watched(hub, &ids);
+    for (size_t i = 0; i < count; i++)
+        tell_local(hub, &(struct change){ ids[i], { 0 }, UNKNOWN_MODSEQ, ALL_KINDS });
+    free(ids);
+}
+
 void hub_publish(struct hub *hub, const struct change_set *changes)
 {
     if (changes->count == 0)
         return;
+    if (changes->overflow)
+        tell_everybody(hub);
     for (size_t i = 0; i < changes->count; i++)
         tell_local(hub, &changes->items[i]);
     pthread_mutex_lock(&hub->lock);
     for (size_t i = 0; i < changes->count; i++)
         push(&hub->out, &hub->out_count, &hub->out_room, &changes->items[i]);
+    if (changes->overflow) // account 0: the others' watchers all look, too
+        push(&hub->out, &hub->out_count, &hub->out_room, &(struct change){ .kinds = ALL_KINDS });
     pthread_cond_signal(&hub->told);
     pthread_mutex_unlock(&hub->lock);
 }
@@ -330,7 +347,10 @@ static void hear(struct hub *hub, const char *payload)
     if (!wire_read_sender(&in, &sender) || sender == hub->sender)
         return;
     while (wire_read(&in, &change))
-        tell_local(hub, &change);
+        if (change.account.n)
+            tell_local(hub, &change);
+        else if (change.kinds)
+            tell_everybody(hub);
 }
 
 /* The accounts watched now; the caller frees them. */

@@ -8,6 +8,7 @@
 #include "storage/message.h"
 
 struct postman;
+struct recipients; // server/smtp/recipients.h
 MUST_USE enum err postman_open(struct workers *workers, struct hub *hub, struct postman **postman);
 void postman_close(struct postman **postman); // after all listeners stopped; finishes what is queued
 
@@ -21,6 +22,7 @@ struct parcel {
     struct parcel *next;
     struct loop_task done_task;
 };
+struct recipients *postman_recipients(struct postman *postman); // who an address is; lives as long as the postman
 void postman_send(struct postman *postman, struct parcel *parcel); // any thread
 /* The same from a worker that already runs (SendMail): describes and commits now, and publishes. */
 MUST_USE enum err postman_deliver_now(struct postman *postman, struct db *db, struct delivery *delivery);
