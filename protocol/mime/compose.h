@@ -27,7 +27,7 @@ void mime_recipients(struct slice raw, struct arena *arena, struct slice **recip
                      struct slice *from);
 /* Copies raw to out with the Bcc header removed, and with Date, Message-ID and From (if absent) added. */
 void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out);
-/* EAS SmartReply / SmartForward: the new message with the original quoted into its body (reply) or attached/inlined
- * (forward). */
-enum mime_quote { MIME_QUOTE_INLINE, MIME_ATTACH_ORIGINAL };
+/* EAS SmartReply / SmartForward: the new message with the original quoted into its body (reply), quoted with its
+ * attachments kept (forward), or attached whole as message/rfc822. */
+enum mime_quote { MIME_QUOTE_INLINE, MIME_ATTACH_ORIGINAL, MIME_QUOTE_WITH_ATTACHMENTS };
 void mime_quote_original(struct slice reply, struct slice original, enum mime_quote how, struct buf *out);

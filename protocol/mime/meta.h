@@ -24,14 +24,17 @@ struct mime_part { // a node of the part tree, in preorder; offsets are octets f
     uint32_t header_lines;
     uint8_t encoding;     // enum mime_encoding
     bool is_multipart, is_message; // is_message: message/rfc822 (or global) whose child is the inner message
-    bool is_attachment;            // Content-Disposition attachment, or named and not text
+    bool is_attachment; // to be listed as one: Content-Disposition attachment, or no text and not shown by Content-ID;
+                        // never a signature, nor a part of an attached message
     bool inline_disposition;
     struct slice type, subtype; // lower case; "text", "plain" when absent or malformed
     struct slice charset;       // lower case; empty when none
     struct slice filename;      // decoded to UTF-8 (RFC 2231, RFC 2047); empty when none
     struct slice content_id;    // without <>
     struct slice content_location;
-    struct slice imap_section;  // "1.2.1"; empty for the root of a multipart
+    /* "1.2.1". A multipart that is the root of the message has "", and of an inner message too: its header and text are
+     * those of the message (parts[i+1] of message parts[i]), its children continue the message's number. */
+    struct slice imap_section;
 };
 
 enum mime_encoding { MIME_7BIT, MIME_8BIT, MIME_BINARY, MIME_BASE64, MIME_QUOTED_PRINTABLE, MIME_UNKNOWN_ENCODING };
@@ -66,6 +69,6 @@ void mime_describe(struct slice raw, struct arena *arena, struct mime_meta *meta
 
 void mime_meta_pack(const struct mime_meta *meta, struct buf *out);
 /* prefix_len: octets of per-recipient prefix lines in front of the described octets: all offsets and the size are
- * moved by it. errors: ERR_SYNTAX (not made by this program) */
+ * moved by it. Strings point into packed. errors: ERR_SYNTAX (not made by this program) */
 MUST_USE enum err mime_meta_unpack(struct slice packed, uint64_t prefix_len, struct arena *arena,
                                    struct mime_meta *meta);
