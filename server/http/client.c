@@ -284,9 +284,9 @@ static void set_timer(struct http_client *client)
         [TIMING_FIRST] = FIRST_REQUEST_S,
         [TIMING_IDLE] = front->idle_s,
         [TIMING_PAIR_IDLE] = front->pair_idle_s,
-        [TIMING_HEAD] = HEAD_MAX_S,
-        [TIMING_BODY] = BODY_WINDOW_S,
-        [TIMING_ANSWER] = ANSWER_WINDOW_S,
+        [TIMING_HEAD] = front->head_max_s,
+        [TIMING_BODY] = front->window_s,
+        [TIMING_ANSWER] = front->window_s,
         [TIMING_PARK] = 0,
         [TIMING_LINGER] = LINGER_S,
     };
@@ -313,7 +313,7 @@ static void client_timeout(void *ctx)
         client_settle(client);
         break;
     case TIMING_BODY:
-        if (wire->window_bytes >= BODY_WINDOW_BYTES) {
+        if (wire->window_bytes >= WINDOW_BYTES) {
             set_timer(client);
             break;
         }
@@ -323,7 +323,7 @@ static void client_timeout(void *ctx)
         answer_refuse(client, MHD_HTTP_REQUEST_TIMEOUT);
         break;
     case TIMING_ANSWER:
-        if (wire->window_bytes >= ANSWER_WINDOW_BYTES)
+        if (wire->window_bytes >= WINDOW_BYTES)
             set_timer(client);
         else
             client_drop(client);

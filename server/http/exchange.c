@@ -125,8 +125,9 @@ static enum MHD_Result expect_body(struct http_request *req, struct http_client 
     return MHD_YES;
 }
 
-/* Answered from the head: a body that was announced is never read, so the client is closed. Without one the answer
- * waits for the end of the request, before which libmicrohttpd takes an answer for such a refusal. */
+/* Answered from the head: a body that was announced is never read, so the client is closed. Without
+ * one the answer waits for the end of the request, before which libmicrohttpd takes an answer for
+ * such a refusal. */
 static enum MHD_Result answer_from_head(struct http_request *req, struct http_client *client)
 {
     struct slice length = http_header(req, MHD_HTTP_HEADER_CONTENT_LENGTH);

@@ -265,6 +265,8 @@ enum err http_front_open(const struct http_front_settings *settings, struct http
     front->active_max = settings->active_max ? settings->active_max : 768;
     front->idle_s = settings->idle_s ? settings->idle_s : 3700;
     front->pair_idle_s = settings->pair_idle_s ? settings->pair_idle_s : 5;
+    front->head_max_s = settings->head_max_s ? settings->head_max_s : 30;
+    front->window_s = settings->window_s ? settings->window_s : 60;
     front->spool_dir = mem_text(settings->spool_dir ? settings->spool_dir : "/tmp");
     front->app_count = settings->app_count;
     front->apps = mem_alloc((settings->app_count + 1) * sizeof *front->apps);

@@ -113,6 +113,8 @@ struct http_front_settings {
     uint32_t active_max;         // active requests per loop (768): further clients wait unread
     uint32_t idle_s;             // keep-alive of a client without a request (default 3,700: phones keep theirs)
     uint32_t pair_idle_s;        // a socket pair is dropped after so many idle seconds (5)
+    uint32_t head_max_s;         // from the first byte of a request to the end of its head (30)
+    uint32_t window_s;           // in each such time a body, or a client that reads an answer, moves 1 KiB (60)
     const char *spool_dir;       // for bodies over 1 MiB
 };
 MUST_USE enum err http_front_open(const struct http_front_settings *settings, struct http_front **front);

@@ -33,11 +33,7 @@
 #define STREAM_BLOCK_BYTES 65536u
 
 #define FIRST_REQUEST_S 60 // from accept to the first byte of a request
-#define HEAD_MAX_S 30      // from the first byte to the end of the head
-#define BODY_WINDOW_S 60   // in each such time a body brings at least so many bytes
-#define BODY_WINDOW_BYTES 1024u
-#define ANSWER_WINDOW_S 120 // in each such time a client takes at least so many bytes
-#define ANSWER_WINDOW_BYTES 1024u
+#define WINDOW_BYTES 1024u // at least, while a body or an answer moves, in each window_s
 #define LINGER_S 5 // reading what a refused client still sends, so that it can read the answer
 #define RETRY_S 1  // after accept or socketpair failed for want of descriptors
 #define RETRY_AFTER_MAX_S 60
@@ -162,7 +158,7 @@ struct http_front {
     const struct http_app **apps;
     size_t app_count, loop_count;
     struct proxies *proxies;
-    uint32_t active_max, idle_s, pair_idle_s;
+    uint32_t active_max, idle_s, pair_idle_s, head_max_s, window_s;
     char *spool_dir;
     atomic_size_t next_loop;
     atomic_uint_fast64_t next_number;

@@ -117,6 +117,8 @@ static void open_world(struct http_front_settings settings)
     sem_init(&released, 0, 0);
     sem_init(&ended, 0, 0);
     sem_init(&dropped, 0, 0);
+    atomic_store(&bodies, 0);
+    atomic_store(&produced, 0);
     world_open(&world, &app, settings);
 }
 
@@ -259,6 +261,20 @@ Test(front, expect_100_continue)
     reply_free(&reply);
     guest_send(&guest, "body");
     guest_expect(&guest, 200, "body");
+    guest_close(&guest);
+}
+
+Test(front, head_beyond_any_limit)
+{
+    struct guest guest = guest_open(&world, false);
+    struct buf head = { 0 };
+    buf_add_text(&head, "GET /t/say HTTP/1.1\r\nHost: h\r\n");
+    for (int i = 0; i < 4000; i++)
+        buf_printf(&head, "X-Header-%d: some words of text\r\n", i);
+    guest_send_bytes(&guest, buf_slice(&head));
+    guest_expect(&guest, 431, NULL);
+    cr_expect(guest_at_end(&guest));
+    buf_free(&head);
     guest_close(&guest);
 }
 
@@ -437,7 +453,8 @@ Test(front, vanished_client_ends_its_stream)
 Test(front, vanished_client_ends_its_upload)
 {
     struct guest guest = guest_open(&world, false);
-    guest_send(&guest, "POST /t/gate HTTP/1.1\r\nHost: h\r\nX-Let: in\r\nContent-Length: 1000\r\n\r\nhalf");
+    guest_send(&guest,
+               "POST /t/gate HTTP/1.1\r\nHost: h\r\nX-Let: in\r\nContent-Length: 1000\r\n\r\nhalf");
     EXPECT_EVENT(&running);
     sem_post(&released);
     guest_send(&guest, "and a little more");
@@ -470,6 +487,65 @@ Test(front_limits, further_clients_wait_unread, .timeout = 240)
     for (int i = 0; i < CROWD; i++)
         guest_close(&crowd[i]);
     free(crowd);
+    world_close(&world);
+}
+
+/* Polls without a pause: the front has nobody to tell that a pair is gone. */
+static void wait_for_active(uint64_t active)
+{
+    struct http_stats stats;
+    time_t until = time(NULL) + WAIT_S;
+    do {
+        http_front_stats(world.front, &stats);
+        cr_assert_lt(time(NULL), until);
+        sched_yield();
+    } while (stats.active != active);
+}
+
+Test(front_limits, idle_client_keeps_its_connection_but_no_pair, .timeout = 240)
+{
+    open_world((struct http_front_settings){ .pair_idle_s = 1 });
+    for (int tls = 0; tls < 2; tls++) {
+        struct guest guest = guest_open(&world, tls);
+        for (int i = 0; i < 2; i++) {
+            guest_send(&guest, "GET /t/say HTTP/1.1\r\nHost: h\r\n\r\n");
+            guest_expect(&guest, 200, NULL);
+            wait_for_active(0);
+        }
+        guest_close(&guest);
+    }
+    world_close(&world);
+}
+
+static const struct {
+    const char *name, *request;
+    int status; // 0: closed without an answer
+} slow_rows[] = {
+    { "half a head", "GET /t/say HTTP/1.1\r\nHost:", 408 },
+    { "half a body", "POST /t/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n12345", 408 },
+    { "half a chunk",
+      "POST /t/echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12", 408 },
+    { "nothing after an answer", "GET /t/say HTTP/1.1\r\nHost: h\r\n\r\n", 200 },
+    { "takes no answer", "GET /t/stream?size=52428800 HTTP/1.1\r\nHost: h\r\n\r\n", 0 },
+};
+
+Test(front_limits, slow_clients_are_dropped, .timeout = 240)
+{
+    open_world((struct http_front_settings){
+        .head_max_s = 1, .window_s = 1, .idle_s = 1, .pair_idle_s = 1 });
+    for (size_t i = 0; i < sizeof slow_rows / sizeof *slow_rows; i++) {
+        struct guest guest = guest_open(&world, false);
+        guest_send(&guest, slow_rows[i].request);
+        if (slow_rows[i].status) {
+            guest_expect(&guest, slow_rows[i].status, NULL);
+            cr_expect(guest_at_end(&guest), "%s", slow_rows[i].name);
+        } else {
+            for (int k = 0; k < 3; k++)
+                EXPECT_EVENT(&dropped); // of the rows before
+            EXPECT_EVENT(&dropped);
+        }
+        guest_close(&guest);
+    }
     world_close(&world);
 }
 
