@@ -35,7 +35,7 @@ static inline struct slice slice_head(struct slice s, size_t n)
 /* What follows the first n bytes; n may not exceed the length. */
 static inline struct slice slice_tail(struct slice s, size_t n)
 {
-    return (struct slice){ s.at + n, s.len - n };
+    return (struct slice){ n ? s.at + n : s.at, s.len - n }; // an absent slice stays absent
 }
 
 /* Moves past one byte when it is c. */
