@@ -178,6 +178,7 @@ static enum err look_for_changes(struct sync_target *target, struct sync_answer 
         return ERR_OK;
     uint32_t window = collection->window < run->window ? collection->window : run->window;
     bool exhausted = window == 0 || is_full(run, answer);
+    // A draft that is replaced gets a new date under its old id: a cut by date would lose it.
     uint8_t filter = target->role == ROLE_DRAFTS ? 0 : target->options.filter;
     enum err err = sync_look(req->db, req->arena, eas_account(req), req->device.id, target->mailbox, &target->state.at,
                              target_cut(filter), exhausted ? 1 : window, &answer->look);
@@ -282,12 +283,10 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
         prime(run, collection, target.mailbox);
         return;
     }
-    enum err err = ERR_OK;
-    if (req->version >= 160) { // drafts are another kind of item there
-        struct mailbox mailbox;
-        err = mailbox_get(req->db, req->arena, eas_account(req), target.mailbox, &mailbox);
-        target.role = err ? ROLE_NONE : mailbox.role;
-    }
+    struct mailbox mailbox;
+    enum err err = mailbox_get(req->db, req->arena, eas_account(req), target.mailbox, &mailbox);
+    if (!err)
+        target.role = mailbox.role;
     if (!err)
         err = sync_begin(req->db, req->arena, eas_account(req), req->device.id, target.mailbox, collection->key,
                          &target.state);

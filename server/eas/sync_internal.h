@@ -37,7 +37,7 @@ struct sync_target { // one collection, while it is worked on
     struct sync_run *run;
     const struct eas_collection *collection;
     struct mailbox_id mailbox;
-    enum mailbox_role role;  // known at 16.x only
+    enum mailbox_role role;
     struct eas_options options;
     struct sync_state state;
     struct buf responses;
