@@ -51,13 +51,15 @@ MUST_USE enum err sync_begin(struct db *db, struct arena *arena, struct account_
 MUST_USE enum err sync_current_key(struct db *db, struct account_id account, struct device_id device,
                                    struct mailbox_id mailbox, char key[SYNC_KEY_MAX + 1]);
 
+enum sync_step { SYNC_NEW = 1, SYNC_CHANGES, SYNC_AGEING_OUT, SYNC_AGEING_IN, SYNC_FILL };
 enum sync_op { SYNC_ADD, SYNC_CHANGE, SYNC_DELETE, SYNC_SOFT_DELETE };
 
 struct sync_item {
     enum sync_op op;
+    enum sync_step step; // which step of the rule it belongs to
     bool full; // SYNC_CHANGE: the content changed, send all; else Read, Flag, Categories only
     uint32_t item, uid;
-    struct placement row;     // SYNC_ADD and SYNC_CHANGE
+    struct placement row;     // also of what was removed
     struct slice extra;       // placement.extra as JSON text; empty when none
     struct message_row message; // with meta; for SYNC_ADD and full SYNC_CHANGE
 };

@@ -1,0 +1,203 @@
+#include "storage/device.h"
+
+#include <inttypes.h>
+
+#include "storage/db_internal.h"
+
+#define DEVICE_COLUMNS \
+    "d.device_id, d.key, d.type, d.user_agent, d.model, d.os, d.friendly_name, d.phone_number, d.protocol_version," \
+    " d.access, d.policy_key, d.policy_key_pending, d.policy_hash, d.first_seen, d.last_seen, d.ping_heartbeat_s," \
+    " d.ping_folders, d.sync_request"
+
+static void read_device(struct arena *arena, const PGresult *result, int row, struct device *device)
+{
+    *device = (struct device){
+        .id.n = res_i64(result, row, 0),
+        .key = res_text(arena, result, row, 1),
+        .type = res_text(arena, result, row, 2),
+        .user_agent = res_text(arena, result, row, 3),
+        .model = res_text(arena, result, row, 4),
+        .os = res_text(arena, result, row, 5),
+        .friendly_name = res_text(arena, result, row, 6),
+        .phone_number = res_text(arena, result, row, 7),
+        .protocol_version = res_text(arena, result, row, 8),
+        .access = (enum device_access)res_i64(result, row, 9),
+        .policy_key = (uint32_t)res_i64(result, row, 10),
+        .policy_key_pending = (uint32_t)res_i64(result, row, 11),
+        .policy_hash = (uint64_t)res_i64(result, row, 12),
+        .first_seen_us = res_time(result, row, 13),
+        .last_seen_us = res_time(result, row, 14),
+        .ping_heartbeat_s = (int32_t)res_i64(result, row, 15),
+        .ping_folders = arena_copy(arena, res_slice(result, row, 16)),
+        .sync_request = arena_copy(arena, res_slice(result, row, 17)),
+    };
+}
+
+static enum err find_device(struct db *db, struct arena *arena, struct account_id account, struct slice key,
+                            struct device *device)
+{
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_i64(&args, account.n);
+    args_slice(&args, key);
+    enum err err = db_run(db, "select " DEVICE_COLUMNS " from device d where d.account_id = $1 and d.key = $2", &args, &result);
+    if (!err && PQntuples(result) == 0)
+        err = ERR_NOT_FOUND;
+    if (!err)
+        read_device(arena, result, 0, device);
+    PQclear(result);
+    return err;
+}
+
+enum err device_open(struct db *db, struct arena *arena, struct account_id account, struct slice key, struct slice type,
+                     int32_t devices_max, struct device *device)
+{
+    if (key.len == 0 || key.len > DEVICE_KEY_MAX || type.len > DEVICE_KEY_MAX)
+        return fail(&db->trace, ERR_SYNTAX, "a device key has 1 to %u octets", DEVICE_KEY_MAX);
+    enum err err = find_device(db, arena, account, key, device);
+    if (err != ERR_NOT_FOUND)
+        return err;
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_i64(&args, account.n);
+    args_slice(&args, key);
+    args_slice(&args, type);
+    args_i32(&args, devices_max);
+    err = db_run(db, "select device_open_1($1, $2, $3, $4)", &args, &result);
+    PQclear(result);
+    return err ? err : find_device(db, arena, account, key, device);
+}
+
+enum err device_list(struct db *db, struct arena *arena, struct account_id account, struct device **devices, size_t *count)
+{
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_i64(&args, account.n);
+    enum err err = db_run(db, "select " DEVICE_COLUMNS " from device d where d.account_id = $1 order by d.device_id", &args,
+                          &result);
+    if (err)
+        return err;
+    *count = (size_t)PQntuples(result);
+    *devices = arena_new(arena, struct device, *count + 1);
+    for (size_t i = 0; i < *count; i++)
+        read_device(arena, result, (int)i, &(*devices)[i]);
+    PQclear(result);
+    return ERR_OK;
+}
+
+/* A change of one device; ERR_NOT_FOUND when there is none. */
+static enum err change_one(struct db *db, const char *sql, struct db_args *args)
+{
+    int64_t rows;
+    enum err err = db_run_only(db, sql, args, &rows);
+    return !err && rows == 0 ? fail(&db->trace, ERR_NOT_FOUND, "no such device") : err;
+}
+
+enum err device_set_information(struct db *db, struct account_id account, struct device_id device, const struct device *info)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    args_text(&args, info->user_agent);
+    args_text(&args, info->model);
+    args_text(&args, info->os);
+    args_text(&args, info->friendly_name);
+    args_text(&args, info->phone_number);
+    args_text(&args, info->protocol_version);
+    return change_one(db,
+                      "update device set user_agent = coalesce($3, user_agent), model = coalesce($4, model),"
+                      " os = coalesce($5, os), friendly_name = coalesce($6, friendly_name),"
+                      " phone_number = coalesce($7, phone_number), protocol_version = coalesce($8, protocol_version)"
+                      " where account_id = $1 and device_id = $2",
+                      &args);
+}
+
+enum err device_set_policy(struct db *db, struct account_id account, struct device_id device, uint32_t key,
+                           uint32_t key_pending, uint64_t policy_hash)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    args_i64(&args, key);
+    args_i64(&args, key_pending);
+    args_i64(&args, (int64_t)policy_hash);
+    return change_one(db,
+                      "update device set policy_key = $3, policy_key_pending = $4, policy_hash = $5"
+                      " where account_id = $1 and device_id = $2",
+                      &args);
+}
+
+enum err device_set_ping(struct db *db, struct account_id account, struct device_id device, int32_t heartbeat_s,
+                         struct slice folders)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    args_i32(&args, heartbeat_s);
+    args_bytes(&args, folders);
+    return change_one(db,
+                      "update device set ping_heartbeat_s = $3, ping_folders = $4 where account_id = $1 and device_id = $2",
+                      &args);
+}
+
+enum err device_set_sync_request(struct db *db, struct account_id account, struct device_id device, struct slice request)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    args_bytes(&args, request);
+    return change_one(db, "update device set sync_request = $3 where account_id = $1 and device_id = $2", &args);
+}
+
+enum err device_set_access(struct db *db, struct account_id account, struct device_id device, enum device_access access,
+                           struct change_set *changes)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    args_i16(&args, (int16_t)access);
+    enum err err = change_one(db,
+                              "with d as (update device set access = $3 where account_id = $1 and device_id = $2"
+                              " returning account_id)"
+                              " update directory set auth_version = auth_version + 1"
+                              " where account_id = (select account_id from d)",
+                              &args);
+    if (!err)
+        change_set_add(changes, (struct change){ .account = account, .kinds = CHANGE_AUTH });
+    return err;
+}
+
+enum err device_reset(struct db *db, struct account_id account, struct device_id device)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, device.n);
+    return db_run_only(db,
+                       "with gone as (delete from sync_state where account_id = $1 and device_id = $2),"
+                       " results as (delete from sync_result where account_id = $1 and device_id = $2)"
+                       " update device set sync_request = '', ping_folders = '' where account_id = $1 and device_id = $2",
+                       &args, NULL);
+}
+
+enum err device_touch(struct db *db, const struct device_seen *seen, size_t count)
+{
+    struct arena *arena = arena_open();
+    int64_t *accounts = arena_new(arena, int64_t, count + 1), *devices = arena_new(arena, int64_t, count + 1);
+    int64_t *times = arena_new(arena, int64_t, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        accounts[i] = seen[i].account.n;
+        devices[i] = seen[i].device.n;
+        times[i] = seen[i].at_us;
+    }
+    struct db_args args = { 0 };
+    args_i64_array(&args, accounts, count);
+    args_i64_array(&args, devices, count);
+    args_time_array(&args, times, count);
+    enum err err = db_run_only(db,
+                               "update device d set last_seen = greatest(d.last_seen, u.at)"
+                               " from unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) u(account_id, device_id, at)"
+                               " where d.account_id = u.account_id and d.device_id = u.device_id",
+                               &args, NULL);
+    arena_close(&arena);
+    return err;
+}

@@ -1,0 +1,269 @@
+/* The folder hierarchy of a device: FolderSync and the commands that change it. Its state is a sync_state row of mailbox 0,
+ * of which only s counts. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "storage/mailbox_internal.h"
+#include "storage/sync_internal.h"
+
+static const struct mailbox_id HIERARCHY = { 0 };
+
+static void whose(struct db_args *args, struct account_id account, struct device_id device)
+{
+    args_i64(args, account.n);
+    args_i64(args, device.n);
+}
+
+/* Finds the state of a key and makes it the used one. The row stays locked in the caller's transaction. */
+static enum err open_key(struct db *db, struct account_id account, struct device_id device, struct slice key, int64_t *s)
+{
+    struct db_args args = { 0 }, move = { 0 };
+    PGresult *result = NULL;
+    enum err err = sync_key_check(db, key);
+    if (err)
+        return err;
+    whose(&args, account, device);
+    args_slice(&args, key);
+    err = db_run(db,
+                 "select case when given_key = $3 then given_s when used_key = $3 then used_s end, given_key = $3"
+                 " from sync_state where account_id = $1 and device_id = $2 and mailbox_id = 0 for update",
+                 &args, &result);
+    if (!err && (PQntuples(result) == 0 || res_null(result, 0, 0)))
+        err = fail(&db->trace, ERR_CONFLICT, "unknown hierarchy key");
+    bool given = !err && res_bool(result, 0, 1);
+    if (!err)
+        *s = res_i64(result, 0, 0);
+    PQclear(result);
+    if (err || !given)
+        return err;
+    whose(&move, account, device);
+    args_slice(&move, key);
+    return db_run_only(db,
+                       "with gone as (delete from sync_result r using sync_state s where s.account_id = $1 and s.device_id = $2"
+                       "  and s.mailbox_id = 0 and r.account_id = $1 and r.device_id = $2 and r.mailbox_id = 0"
+                       "  and r.key = s.used_key and r.key <> $3)"
+                       " update sync_state set used_key = given_key, used_s = given_s"
+                       " where account_id = $1 and device_id = $2 and mailbox_id = 0",
+                       &move, NULL);
+}
+
+static enum err give_key(struct db *db, struct account_id account, struct device_id device, int64_t s,
+                         char key[SYNC_KEY_MAX + 1])
+{
+    struct db_args args = { 0 };
+    sync_key_new(key);
+    whose(&args, account, device);
+    args_text(&args, key);
+    args_i64(&args, s);
+    return db_run_only(db,
+                       "insert into sync_state (account_id, device_id, mailbox_id, given_key, given_s) values ($1, $2, 0, $3, $4)"
+                       " on conflict (account_id, device_id, mailbox_id) do update"
+                       " set given_key = excluded.given_key, given_s = excluded.given_s, updated_at = now()",
+                       &args, NULL);
+}
+
+static enum err forget_all(struct db *db, struct account_id account, struct device_id device)
+{
+    struct db_args args = { 0 };
+    whose(&args, account, device);
+    return db_run_only(db,
+                       "with gone as (delete from sync_result where account_id = $1 and device_id = $2 and mailbox_id = 0)"
+                       " delete from sync_state where account_id = $1 and device_id = $2 and mailbox_id = 0",
+                       &args, NULL);
+}
+
+/* What changed after s, and the clock of that snapshot. s -1: everything live. */
+static enum err changed_since(struct db *db, struct arena *arena, struct account_id account, int64_t s,
+                              struct folder_look *look, int64_t *clock)
+{
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    size_t count;
+    args_i64(&args, account.n);
+    enum err err = db_run(db,
+                          "select " MAILBOX_COLUMNS ", a.modseq from account a join mailbox b on b.account_id = a.account_id"
+                          " where a.account_id = $1 order by b.mailbox_id",
+                          &args, &result);
+    if (err)
+        return err;
+    struct mailbox *all = mailbox_read_all(arena, result, &count);
+    *clock = count ? res_i64(result, 0, MAILBOX_COLUMN_COUNT) : 0;
+    PQclear(result);
+    look->items = arena_new(arena, struct folder_change, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct mailbox *m = &all[i];
+        bool live = m->deleted_us == 0, known = m->modseq_born <= s;
+        if (m->modseq_hierarchy <= s || (!live && !known))
+            continue;
+        look->items[look->count++] = (struct folder_change){ !live ? FOLDER_DELETE : known ? FOLDER_UPDATE : FOLDER_ADD, *m };
+    }
+    return ERR_OK;
+}
+
+enum err sync_folders(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                      struct slice key, struct folder_look *look)
+{
+    int64_t s = -1, clock;
+    *look = (struct folder_look){ 0 };
+    bool fresh = slice_eq(key, SLICE_LIT("0"));
+    enum err err = db_begin(db, "read committed");
+    if (err)
+        return err;
+    err = fresh ? forget_all(db, account, device) : open_key(db, account, device, key, &s);
+    if (!err)
+        err = changed_since(db, arena, account, s, look, &clock);
+    if (!err && (fresh || look->count)) {
+        err = give_key(db, account, device, clock, look->key);
+    } else if (!err) {
+        memcpy(look->key, key.at, key.len);
+        look->key[key.len] = '\0';
+    }
+    return db_end(db, err);
+}
+
+/* ---- the device's own changes ---- */
+
+/* The device's clock after its change at `clock` of `id`: past it, unless others changed something it was not told. */
+static enum err step_over(struct db *db, struct account_id account, struct mailbox_id id, int64_t *s, int64_t clock)
+{
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_i64(&args, account.n);
+    args_i64(&args, *s);
+    args_i64(&args, id.n);
+    enum err err = db_run(db,
+                          "select exists (select 1 from mailbox where account_id = $1 and modseq_hierarchy > $2"
+                          " and mailbox_id <> $3)",
+                          &args, &result);
+    if (!err && !res_bool(result, 0, 0))
+        *s = clock;
+    PQclear(result);
+    return err;
+}
+
+static int64_t clock_of(const struct change_set *changes, int64_t least)
+{
+    for (size_t i = 0; i < changes->count; i++)
+        if (changes->items[i].modseq > least)
+            least = changes->items[i].modseq;
+    return least;
+}
+
+/* Remembers the change, moves the state past it and ends the transaction. */
+static enum err finish(struct db *db, enum err err, struct account_id account, struct device_id device, struct slice key,
+                       struct slice what, struct mailbox_id id, int64_t s, char new_key[SYNC_KEY_MAX + 1],
+                       const struct change_set *made, struct change_set *changes)
+{
+    struct sync_result done = { .err = ERR_OK, .item = (uint32_t)id.n };
+    if (!err)
+        err = step_over(db, account, id, &s, clock_of(made, s));
+    if (!err)
+        err = sync_result_put(db, account, device, HIERARCHY, key, what, &done);
+    if (!err)
+        err = give_key(db, account, device, s, new_key);
+    err = db_end(db, err);
+    for (size_t i = 0; !err && i < made->count; i++)
+        change_set_add(changes, made->items[i]);
+    return err;
+}
+
+/* Opens the key, and finds what a repeat of this very request already did. */
+static enum err start(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                      struct slice key, struct slice what, int64_t *s, struct sync_result *before, bool *repeat)
+{
+    enum err err = db_begin(db, "read committed");
+    if (err)
+        return err;
+    err = open_key(db, account, device, key, s);
+    if (err)
+        return db_end(db, err);
+    err = sync_result_find(db, arena, account, device, HIERARCHY, key, what, before);
+    *repeat = err == ERR_OK;
+    return err && err != ERR_NOT_FOUND ? db_end(db, err) : ERR_OK;
+}
+
+/* The path of a name below a parent. */
+static enum err path_below(struct db *db, struct arena *arena, struct account_id account, struct mailbox_id parent,
+                           struct slice name, struct slice *path)
+{
+    struct mailbox mailbox;
+    if (!mailbox_name_is_good(name))
+        return fail(&db->trace, ERR_SYNTAX, "no name for a folder");
+    if (parent.n == 0) {
+        *path = name;
+        return ERR_OK;
+    }
+    enum err err = mailbox_get(db, arena, account, parent, &mailbox);
+    if (!err)
+        *path = slice_of(arena_printf(arena, "%s/%.*s", mailbox.path, SLICE_ARG(name)));
+    return err;
+}
+
+enum err sync_folder_create(struct db *db, struct account_id account, struct device_id device, struct slice key,
+                            struct mailbox_id parent, struct slice name, struct mailbox_id *id,
+                            char new_key[SYNC_KEY_MAX + 1], struct change_set *changes)
+{
+    struct arena *arena = arena_open();
+    struct slice what = slice_of(arena_printf(arena, "create:%" PRIi64 ":%.*s", parent.n, SLICE_ARG(name))), path;
+    struct sync_result before;
+    struct change_set made = { 0 };
+    bool repeat = false;
+    int64_t s;
+    enum err err = start(db, arena, account, device, key, what, &s, &before, &repeat);
+    if (!err) {
+        if (repeat)
+            id->n = before.item;
+        else
+            err = path_below(db, arena, account, parent, name, &path);
+        if (!err && !repeat)
+            err = mailbox_create(db, account, path, ROLE_NONE, id, &made);
+        err = finish(db, err, account, device, key, what, *id, s, new_key, &made, changes);
+    }
+    arena_close(&arena);
+    return err;
+}
+
+enum err sync_folder_update(struct db *db, struct account_id account, struct device_id device, struct slice key,
+                            struct mailbox_id id, struct mailbox_id parent, struct slice name,
+                            char new_key[SYNC_KEY_MAX + 1], struct change_set *changes)
+{
+    struct arena *arena = arena_open();
+    struct slice what = slice_of(arena_printf(arena, "update:%" PRIi64 ":%" PRIi64 ":%.*s", id.n, parent.n, SLICE_ARG(name)));
+    struct slice path;
+    struct sync_result before;
+    struct change_set made = { 0 };
+    struct actor by = { .protocol = BY_EAS, .device = device };
+    bool repeat = false;
+    int64_t s;
+    enum err err = start(db, arena, account, device, key, what, &s, &before, &repeat);
+    if (!err) {
+        if (!repeat)
+            err = path_below(db, arena, account, parent, name, &path);
+        if (!err && !repeat)
+            err = mailbox_rename(db, account, id, path, &by, &made);
+        err = finish(db, err, account, device, key, what, id, s, new_key, &made, changes);
+    }
+    arena_close(&arena);
+    return err;
+}
+
+enum err sync_folder_delete(struct db *db, struct account_id account, struct device_id device, struct slice key,
+                            struct mailbox_id id, const struct actor *by, char new_key[SYNC_KEY_MAX + 1],
+                            struct change_set *changes)
+{
+    struct arena *arena = arena_open();
+    struct slice what = slice_of(arena_printf(arena, "delete:%" PRIi64, id.n));
+    struct sync_result before;
+    struct change_set made = { 0 };
+    bool repeat = false;
+    int64_t s;
+    enum err err = start(db, arena, account, device, key, what, &s, &before, &repeat);
+    if (!err) {
+        if (!repeat)
+            err = mailbox_delete(db, account, id, true, by, &made);
+        err = finish(db, err, account, device, key, what, id, s, new_key, &made, changes);
+    }
+    arena_close(&arena);
+    return err;
+}
