@@ -117,6 +117,10 @@ uint64_t conn_number(const struct conn *conn)
 
 struct slice conn_in(const struct conn *conn)
 {
+    // Nothing behind a goodbye is answered, and nothing behind STARTTLS is heard before the handshake (RFC 3207 6), not
+    // even by a session that loops over what it has.
+    if (conn->finishing || conn->starting_tls)
+        return SLICE_LIT("");
     return buf_slice(&conn->in);
 }
 

@@ -30,7 +30,7 @@ struct lmtp {
     struct conn *conn; // NULL once the client is gone
     struct arena *arena;
     char *helo, *sender;
-    bool has_mail, stopping;
+    bool has_mail, smtputf8, stopping;
     unsigned bad_in_row;
     struct recipient *recipients;
     size_t count;
@@ -93,7 +93,7 @@ static void reset(struct lmtp *l)
     l->parcel = (struct parcel){ 0 };
     l->count = 0;
     l->sender = NULL;
-    l->has_mail = false;
+    l->has_mail = l->smtputf8 = false;
     drop_data(l);
     arena_reset(l->arena);
 }
@@ -118,9 +118,12 @@ static void stop_now(struct lmtp *l)
 static void on_lhlo(struct lmtp *l, const struct smtp_command *c)
 {
     struct buf text = { 0 };
-    reset(l);
     free(l->helo);
     l->helo = mem_text(arena_text(l->arena, c->argument));
+    for (char *at = l->helo; *at; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f) // it goes into a Received line
+            *at = '?';
+    reset(l);
     buf_printf(&text, "250-%s\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n",
                l->server->hostname);
     if (conn_tls(l->conn) && !conn_is_tls(l->conn))
@@ -128,6 +131,14 @@ static void on_lhlo(struct lmtp *l, const struct smtp_command *c)
     buf_printf(&text, "250 SIZE %lld\r\n", (long long)settings_int(l->server->settings, SETTING_LMTP_SIZE_MAX));
     l->bad_in_row = 0;
     conn_write_buf(l->conn, &text);
+}
+
+static bool is_ascii(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.at[i] & 0x80)
+            return false;
+    return true;
 }
 
 static void on_mail(struct lmtp *l, const struct smtp_command *c)
@@ -138,8 +149,11 @@ static void on_mail(struct lmtp *l, const struct smtp_command *c)
         reply(l, "503 5.5.1 a mail is open already");
     } else if (c->size > (uint64_t)settings_int(l->server->settings, SETTING_LMTP_SIZE_MAX)) {
         reply(l, "552 5.3.4 the message is too big");
+    } else if (!c->smtputf8 && !is_ascii(c->path)) {
+        reply(l, "553 5.6.7 say SMTPUTF8 for such an address"); // RFC 6531 3.5
     } else {
         l->has_mail = true;
+        l->smtputf8 = c->smtputf8;
         l->sender = mem_text(arena_text(l->arena, c->path));
         reply(l, "250 2.1.0 sender ok");
     }
@@ -178,6 +192,8 @@ static void looked_up(struct job *job)
         add_recipient(l, l->looked_up, l->account);
     } else if (l->found == ERR_NOT_FOUND || l->found == ERR_SYNTAX) {
         reply(l, "550 5.1.1 no such user here");
+        log_event(LOG_INFO, "recipient_refused", LOG_I("session", l->number), LOG_T("peer", l->peer), LOG_T("sender", l->sender),
+                  LOG_T("recipient", l->looked_up), LOG_T("result", err_name(l->found)));
     } else {
         reply(l, "451 4.3.0 the store is not there at the moment");
     }
@@ -195,6 +211,10 @@ static void on_rcpt(struct lmtp *l, const struct smtp_command *c)
     }
     if (l->count >= (size_t)settings_int(l->server->settings, SETTING_LMTP_RECIPIENTS_MAX)) {
         reply(l, "452 4.5.3 too many recipients");
+        return;
+    }
+    if (!l->smtputf8 && !is_ascii(c->path)) {
+        reply(l, "553 5.6.7 say SMTPUTF8 for such an address"); // RFC 6531 3.5
         return;
     }
     free(l->looked_up);
@@ -331,8 +351,8 @@ static const char *verdict(enum err err)
         return "250 2.1.5 delivered";
     case ERR_QUOTA:
         return "552 5.2.2 the mailbox is full";
-    case ERR_NOT_FOUND:
-        return "550 5.1.1 no such user here";
+    case ERR_NOT_FOUND: // it was there at RCPT: when the sender asks again, RCPT knows for certain
+        return "450 4.2.1 the mailbox went away";
     case ERR_LIMIT:
         return "552 5.3.4 the message is too big";
     default:
@@ -344,8 +364,12 @@ static void delivered(struct parcel *parcel)
 {
     struct lmtp *l = parcel->ctx;
     l->parcel_active = false;
-    for (size_t i = 0; i < l->count; i++)
-        log_target(l, &parcel->delivery.targets[i], &l->recipients[i]);
+    for (size_t i = 0; i < l->count; i++) {
+        const struct delivery_target *target = &parcel->delivery.targets[i];
+        log_target(l, target, &l->recipients[i]);
+        if (target->result == ERR_NOT_FOUND)
+            recipients_forget(postman_recipients(l->server->postman), slice_of(l->recipients[i].address));
+    }
     if (!l->conn) { // committed all the same: the sender will try again, and there will be two
         session_free(l);
         return;
@@ -360,9 +384,11 @@ static void delivered(struct parcel *parcel)
     conn_resume_input(l->conn);
 }
 
-static void refuse_all(struct lmtp *l, const char *text)
+static void refuse_all(struct lmtp *l, enum err why, const char *text)
 {
     for (size_t i = 0; i < l->count; i++) {
+        struct delivery_target none = { .account = l->recipients[i].account, .result = why };
+        log_target(l, &none, &l->recipients[i]);
         conn_write_text(l->conn, text);
         conn_write_text(l->conn, "\r\n");
     }
@@ -372,7 +398,8 @@ static void refuse_all(struct lmtp *l, const char *text)
 static void end_of_data(struct lmtp *l)
 {
     if (l->too_big || l->failed) {
-        refuse_all(l, l->too_big ? "552 5.3.4 the message is too big" : "451 4.3.0 the message could not be spooled");
+        refuse_all(l, l->too_big ? ERR_LIMIT : ERR_UNAVAILABLE,
+                   l->too_big ? verdict(ERR_LIMIT) : "451 4.3.0 the message could not be spooled");
         return;
     }
     struct delivery_target *targets = mem_alloc(l->count * sizeof *targets);
@@ -431,6 +458,7 @@ static void *on_opened(struct conn *conn, void *listener_ctx)
 
 static bool take_line(struct lmtp *l)
 {
+    arena_reset(l->arena); // what outlives its command is copied
     struct slice in = conn_in(l->conn);
     size_t newline = slice_find(in, '\n');
     if (newline == SIZE_MAX || newline > SMTP_LINE_MAX) {

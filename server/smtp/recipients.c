@@ -69,3 +69,11 @@ void recipients_put(struct recipients *recipients, struct slice address, struct 
     recipients->slots[at].until_us = clock_mono_us() + KEEP_S * US_PER_S;
     pthread_mutex_unlock(&recipients->lock);
 }
+
+void recipients_forget(struct recipients *recipients, struct slice address)
+{
+    size_t at = slot_of(address);
+    pthread_mutex_lock(&recipients->lock);
+    recipients->slots[at].until_us = 0;
+    pthread_mutex_unlock(&recipients->lock);
+}

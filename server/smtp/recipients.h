@@ -11,3 +11,5 @@ struct recipients *recipients_open(void);
 void recipients_close(struct recipients **recipients);
 bool recipients_find(struct recipients *recipients, struct slice address, struct account_id *account); // any thread
 void recipients_put(struct recipients *recipients, struct slice address, struct account_id account);
+/* The store says otherwise. */
+void recipients_forget(struct recipients *recipients, struct slice address);
