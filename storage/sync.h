@@ -106,7 +106,7 @@ struct sync_watch {
 };
 MUST_USE enum err sync_news(struct db *db, struct account_id account, struct device_id device,
                             struct sync_watch *watches, size_t count, bool *hierarchy_changed);
-/* GetItemEstimate: Adds + Changes + Deletes the next Syncs would give, up to `max`. */
+/* GetItemEstimate: Adds + Changes + Deletes the next Syncs would give, up to `max`. target NULL: the cut as it stands. */
 MUST_USE enum err sync_estimate(struct db *db, struct account_id account, struct device_id device,
                                 struct mailbox_id mailbox, struct slice key, const struct sync_cut *target,
                                 uint32_t max, uint32_t *estimate);

@@ -226,7 +226,7 @@ enum err sync_estimate(struct db *db, struct account_id account, struct device_i
     *estimate = 0;
     while (!err && look.more && *estimate < max) {
         arena_reset(arena);
-        err = sync_look(db, arena, account, device, mailbox, &at, *target, SYNC_WINDOW_MAX, &look);
+        err = sync_look(db, arena, account, device, mailbox, &at, target ? *target : at.cut, SYNC_WINDOW_MAX, &look);
         at = look.next;
         *estimate += (uint32_t)look.count;
     }

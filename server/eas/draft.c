@@ -240,6 +240,19 @@ static enum err finish(struct sync_target *target, const struct eas_sync_command
     return err || !fresh ? err : send_draft(target, raw, result);
 }
 
+/* What this key did already: the reply was lost and the phone repeats. false: nothing yet (or *err). */
+static bool done_before(struct sync_target *target, struct slice client_id, struct sync_result *stored, enum err *err)
+{
+    struct eas_request *req = target->run->req;
+    *err = sync_result_find(req->db, req->arena, eas_account(req), req->device.id, target->mailbox, target->collection->key,
+                            client_id, stored);
+    if (*err == ERR_OK)
+        return true;
+    if (*err == ERR_NOT_FOUND)
+        *err = ERR_OK;
+    return false;
+}
+
 enum err eas_draft_add(struct sync_target *target, const struct eas_sync_command *command, struct draft_result *result)
 {
     struct eas_request *req = target->run->req;
@@ -251,8 +264,9 @@ enum err eas_draft_add(struct sync_target *target, const struct eas_sync_command
     draft->req = req;
     draft->mime.importance = 1;
     enum err err = take_new(draft, command->data);
-    if (!err) {
+    if (!err)
         compose(draft, &raw);
+    if (!err && !done_before(target, command->client_id, &stored, &err) && !err) {
         describe(req, buf_slice(&raw), &packed, &item);
         err = sync_add_draft(req->db, eas_account(req), req->device.id, target->mailbox, target->collection->key,
                              command->client_id, &item, &stored, &changes);
@@ -282,11 +296,14 @@ enum err eas_draft_change(struct sync_target *target, const struct eas_sync_comm
     take_removed(draft, wbxml_child(command->data, WB_AirSyncBase_Attachments));
     enum err err = sync_get_item(req->db, req->arena, eas_account(req), target->mailbox, number, &old, &keywords,
                                  &keyword_count);
-    bool fresh = true;
-    if (err == ERR_NOT_FOUND && command->send && target->state.replay &&
-        claim_send(target, number, &fresh) == ERR_OK && !fresh) { // sent already, the reply was lost
-        result->status = SYNC_OK;
+    enum err known = ERR_OK;
+    bool repeat = done_before(target, slice_of(arena_printf(req->arena, "%u", (unsigned)number)), &stored, &known);
+    if (known) {
+        err = known;
+    } else if (repeat && (!command->send || err == ERR_NOT_FOUND)) {
+        result->status = SYNC_OK; // what came between is told like any other change
         result->item = number;
+        err = ERR_OK;
     } else {
         if (!err)
             err = take_old(draft, &old);

@@ -288,6 +288,20 @@ static void note_draft(struct world *world, struct box *box, int which, uint32_t
     box->pending.result = (struct known){ true, stored.row.flags & FLAG_SEEN, stored.row.message.n };
 }
 
+/* The Sync command asks this first: a repeat is answered from what is remembered. */
+static bool done_before(struct world *world, struct phone *phone, int which, struct slice id, struct sync_result *result)
+{
+    struct box *box = &phone->boxes[which];
+    enum err err = sync_result_find(world->db, world->arena, world->account, phone->device, world->mailboxes[which],
+                                    slice_of(box->key), id, result);
+    if (err == ERR_NOT_FOUND)
+        return false;
+    must(world, err, "find result");
+    if (!box->pending.result.there)
+        note_draft(world, box, which, result->item); // the answer itself was never seen
+    return true;
+}
+
 /* The command part of a request; a repeat comes under the same key. */
 static void send_command(struct world *world, struct phone *phone, int which)
 {
@@ -311,12 +325,16 @@ static void send_command(struct world *world, struct phone *phone, int which)
                           roll(world, 2), &by, &changes);
         break;
     case ADD_DRAFT:
+        if (done_before(world, phone, which, slice_of(command->client_id), &result))
+            break;
         err = sync_add_draft(world->db, world->account, phone->device, world->mailboxes[which], key,
                              slice_of(command->client_id), &draft, &result, &changes);
         if (!err && !result.err)
             note_draft(world, box, which, result.item);
         break;
     case CHANGE_DRAFT:
+        if (done_before(world, phone, which, slice_of(arena_printf(world->arena, "%u", command->item)), &result))
+            break;
         err = sync_change_draft(world->db, world->account, phone->device, world->mailboxes[which], key, command->item,
                                 &draft, &result, &changes);
         if (!err && !result.err)
