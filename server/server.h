@@ -1,4 +1,4 @@
-/* The one struct server, built in main.c and passed down; there is no other mutable global. */
+/* The one struct server, built in serve.c and passed down; there is no other mutable global. */
 #pragma once
 
 #include "server/auth.h"
@@ -14,6 +14,7 @@ struct postman;   // server/smtp/postman.h: delivery queue
 
 struct server {
     const struct settings *settings;
+    const char *hostname;
     struct loops *loops;
     struct workers *workers;
     struct hub *hub;
@@ -25,7 +26,6 @@ struct server {
     const char *database_url;
 };
 
-/* What each protocol gives main.c. ctx of the listeners is struct server *. */
+/* What each line protocol gives its listeners; their ctx is struct server *. */
 extern const struct conn_proto imap_proto; // server/imap/session.c
 extern const struct conn_proto lmtp_proto; // server/smtp/lmtp.c
-// ActiveSync: eas_app_open in server/eas/eas.h

@@ -12,11 +12,13 @@ struct cluster;
  * /run when that would pass the 107 octets of a socket address).
  * Makes it when missing (initdb UTF-8, checksums), adopts a live one left by a killed server, else starts it and waits
  * until it answers. unsafe_no_fsync: for tests only.
- * errors: ERR_STATE (made by another PostgreSQL major version: names `godwit db upgrade`), ERR_UNAVAILABLE */
+ * errors: ERR_STATE (made by another PostgreSQL major version: says how to go on), ERR_UNAVAILABLE */
 MUST_USE enum err cluster_start(const char *dir, int connections_max, bool unsafe_no_fsync, struct trace *trace,
                                 struct cluster **cluster);
 /* libpq connection string. Owned by cluster. */
 const char *cluster_url(const struct cluster *cluster);
+/* Whether a live one was adopted. */
+bool cluster_was_running(const struct cluster *cluster);
 /* Fast shutdown and wait, if this process started or adopted it as a server (leave: detach and let it run). */
 void cluster_stop(struct cluster **cluster);
 void cluster_leave(struct cluster **cluster);

@@ -113,6 +113,7 @@ void client_drop(struct http_client *client)
     slot_release(fl, client->id.slot);
     free(client);
     fl->client_count--;
+    atomic_fetch_sub(&fl->front->clients, 1);
     atomic_fetch_sub_explicit(&fl->stat_clients, 1, memory_order_relaxed);
     front_check_drained(fl);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -248,6 +249,19 @@ static void free_front(struct http_front *front)
     free(front);
 }
 
+/* Clients that took every descriptor would wait for pairs that can never be made. A quarter at most
+ * is for pairs, an eighth for all else: other listeners, database connections, files. */
+static void share_descriptors(struct http_front *front)
+{
+    struct rlimit limit = { .rlim_cur = 1024 };
+    getrlimit(RLIMIT_NOFILE, &limit);
+    uint32_t all = limit.rlim_cur < 1u << 24 ? (uint32_t)limit.rlim_cur : 1u << 24;
+    uint32_t most = all / 8 / (uint32_t)front->loop_count;
+    if (front->active_max > most)
+        front->active_max = most ? most : 1;
+    front->clients_max = all - all / 8 - 2 * front->active_max * (uint32_t)front->loop_count;
+}
+
 enum err http_front_open(const struct http_front_settings *settings, struct http_front **made)
 {
     struct proxies *proxies = NULL;
@@ -279,6 +293,7 @@ enum err http_front_open(const struct http_front_settings *settings, struct http
     pthread_cond_init(&front->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     front->loop_count = loops;
+    share_descriptors(front);
     for (size_t i = 0; i < loops; i++) {
         front->fls[i] = mem_new(struct front_loop);
         front->fls[i]->front = front;

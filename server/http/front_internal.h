@@ -49,6 +49,7 @@ struct http_listener {
     const struct http_app *const *apps;
     size_t app_count;
     struct loop_timer retry;
+    bool full; // no descriptors for further clients
 };
 
 struct client_id {
@@ -158,6 +159,9 @@ struct http_front {
     const struct http_app **apps;
     size_t app_count, loop_count;
     struct proxies *proxies;
+    // Descriptors are shared out when the front opens: a client takes one, an active one two more.
+    uint32_t clients_max;
+    atomic_uint clients;
     uint32_t active_max, idle_s, pair_idle_s, head_max_s, window_s;
     char *spool_dir;
     atomic_size_t next_loop;

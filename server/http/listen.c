@@ -36,10 +36,12 @@ struct arrival {
 static void arrive(void *ctx)
 {
     struct arrival *arrival = ctx;
-    if (arrival->fl->stopping)
+    if (arrival->fl->stopping) {
         close(arrival->fd);
-    else
+        atomic_fetch_sub(&arrival->fl->front->clients, 1);
+    } else {
         client_open(arrival->fl, arrival->listener, arrival->fd, &arrival->address);
+    }
     free(arrival);
 }
 
@@ -57,9 +59,11 @@ static void watch_again(void *ctx)
 }
 
 /* Out of descriptors: the waiting client would be announced without end. */
-static void pause_accepting(struct http_listener *listener)
+static void pause_accepting(struct http_listener *listener, const char *why)
 {
-    log_event(LOG_ERROR, "http_accept", LOG_T("error", strerror(errno)));
+    if (!listener->full)
+        log_event(LOG_ERROR, "http_accept", LOG_T("error", why));
+    listener->full = true; // told once, until one is accepted again
     watch(listener, false);
     loop_timer_set(listener->front->fls[0]->loop, &listener->retry, RETRY_S, watch_again, listener);
 }
@@ -68,17 +72,23 @@ void listen_accept(struct http_listener *listener)
 {
     struct http_front *front = listener->front;
     for (int i = 0; i < ACCEPT_BATCH && listener->fd >= 0; i++) {
+        if (atomic_load(&front->clients) >= front->clients_max) {
+            pause_accepting(listener, "as many clients as descriptors allow");
+            return;
+        }
         struct sockaddr_storage from;
         socklen_t len = sizeof from;
         int fd =
             accept4(listener->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                pause_accepting(listener);
+                pause_accepting(listener, strerror(errno));
             else if (errno == ECONNABORTED || errno == EINTR)
                 continue;
             return;
         }
+        listener->full = false;
+        atomic_fetch_add(&front->clients, 1);
         struct in6_addr address = address_of(&from);
         struct front_loop *fl =
             front->fls[atomic_fetch_add(&front->next_loop, 1) % front->loop_count];

@@ -1,0 +1,13 @@
+/* Every command, in the order of the help: a row here, a constant in a cmd_*.c file. */
+#pragma once
+
+#define CLI_COMMANDS(X) \
+    X(serve) \
+    X(config_show) \
+    X(account_add) \
+    X(account_list) \
+    X(account_password) \
+    X(account_delete) \
+    X(deleted_list) \
+    X(deleted_restore) \
+    X(purge)
