@@ -1,5 +1,7 @@
 #include "tests/server/http/fixture.h"
 
+#include <sys/resource.h>
+
 #define UPLOAD_MAX (32u << 20)
 #define STREAM_BYTES (50u << 20)
 
@@ -514,6 +516,36 @@ Test(front_limits, idle_client_keeps_its_connection_but_no_pair, .timeout = 240)
         }
         guest_close(&guest);
     }
+    world_close(&world);
+}
+
+#define FEW_DESCRIPTORS 160
+
+/* The front shares out what there is when it opens; the test's own clients come on top. */
+Test(front_limits, few_descriptors_lose_nobody, .timeout = 240)
+{
+    struct rlimit limit;
+    struct http_stats stats;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = FEW_DESCRIPTORS;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    set_up();
+    limit.rlim_cur = before;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+
+    struct guest *crowd = calloc(CROWD, sizeof *crowd);
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = guest_open(&world, false);
+        guest_send(&crowd[i], "GET /t/say HTTP/1.1\r\nHost: h\r\n\r\n");
+    }
+    for (int i = 0; i < CROWD; i++) {
+        guest_expect(&crowd[i], 200, NULL);
+        http_front_stats(world.front, &stats);
+        cr_assert_lt(stats.clients + 2 * stats.active, FEW_DESCRIPTORS);
+        guest_close(&crowd[i]);
+    }
+    free(crowd);
     world_close(&world);
 }
 
