@@ -67,7 +67,7 @@ static int find_programs(int major, char bin[PATH_ROOM])
 }
 
 /* Runs a program with its output in a log file; returns its exit code, -1 when it could not be run. */
-static int run(const char *log, char *const argv[])
+static int run(const char *log, const char *const argv[])
 {
     pid_t child = fork();
     if (child == 0) {
@@ -78,7 +78,7 @@ static int run(const char *log, char *const argv[])
         dup2(in, STDIN_FILENO);
         dup2(out, STDOUT_FILENO);
         dup2(out, STDERR_FILENO);
-        execv(argv[0], argv);
+        execv(argv[0], (char *const *)argv);
         _exit(127);
     }
     int status = 0;
@@ -144,7 +144,7 @@ static enum err make(struct cluster *c, const char *log, struct trace *trace)
     char program[PATH_ROOM + 16], user[160];
     snprintf(program, sizeof program, "%s/initdb", c->bin);
     snprintf(user, sizeof user, "--username=%s", c->user);
-    char *argv[] = { program, "-D", c->dir, "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth-local=peer",
+    const char *argv[] = { program, "-D", c->dir, "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums", "--auth-local=peer",
                      "--auth-host=reject", user, NULL };
     if (run(log, argv) != 0)
         return fail(trace, ERR_UNAVAILABLE, "initdb could not make the database cluster in %s; %s says why", c->dir, log);
