@@ -14,7 +14,8 @@ struct account_queue { // exists while the account has jobs
     struct account_queue *next;
     int64_t account;
     uint32_t admitted; // jobs that are ready or running
-    bool writing;      // one of them writes
+    bool writing;      // one of them writes, or the place for it is claimed
+    bool claimed;      // workers_claim
     struct job *first, *last; // the rest, in order
 };
 
@@ -54,6 +55,13 @@ static struct account_queue **find_queue(struct workers *w, int64_t account)
     return at;
 }
 
+static struct account_queue *queue_new(struct account_id account)
+{
+    struct account_queue *queue = mem_new(struct account_queue);
+    queue->account = account.n;
+    return queue;
+}
+
 static void append(struct job **first, struct job **last, struct job *job)
 {
     job->next = NULL;
@@ -85,10 +93,8 @@ void worker_submit(struct workers *w, struct job *job)
         pthread_cond_signal(&w->ready);
     } else {
         struct account_queue **at = find_queue(w, job->account.n);
-        if (!*at) {
-            *at = mem_new(struct account_queue);
-            (*at)->account = job->account.n;
-        }
+        if (!*at)
+            *at = queue_new(job->account);
         if (may_run(w, *at, job)) {
             admit(w, *at, job);
         } else {
@@ -99,16 +105,10 @@ void worker_submit(struct workers *w, struct job *job)
     pthread_mutex_unlock(&w->lock);
 }
 
-/* A job of the account ended: lets in what may run now, in order; a read may pass a write that has to wait. */
-static void release(struct workers *w, const struct job *job)
+/* Lets in what may run now, in order; a read may pass a write that has to wait. */
+static void settle(struct workers *w, struct account_queue **at)
 {
-    if (job->account.n == 0)
-        return;
-    struct account_queue **at = find_queue(w, job->account.n), *queue = *at;
-    assert(queue && queue->admitted);
-    queue->admitted--;
-    if (job->writes)
-        queue->writing = false;
+    struct account_queue *queue = *at;
     struct job *waiting = queue->first;
     queue->first = queue->last = NULL;
     while (waiting) {
@@ -121,11 +121,55 @@ static void release(struct workers *w, const struct job *job)
         }
         waiting = next;
     }
-    if (queue->admitted == 0) {
+    if (queue->admitted == 0 && !queue->claimed) {
         assert(!queue->first);
         *at = queue->next;
         free(queue);
     }
+}
+
+/* A job of the account ended. */
+static void release(struct workers *w, const struct job *job)
+{
+    if (job->account.n == 0)
+        return;
+    struct account_queue **at = find_queue(w, job->account.n);
+    assert(*at && (*at)->admitted);
+    (*at)->admitted--;
+    if (job->writes)
+        (*at)->writing = false;
+    settle(w, at);
+}
+
+static bool write_waits(const struct account_queue *queue)
+{
+    for (const struct job *job = queue->first; job; job = job->next)
+        if (job->writes)
+            return true;
+    return false;
+}
+
+bool workers_claim(struct workers *w, struct account_id account)
+{
+    pthread_mutex_lock(&w->lock);
+    struct account_queue **at = find_queue(w, account.n);
+    bool free_place = !*at || (!(*at)->writing && !write_waits(*at));
+    if (free_place && !*at)
+        *at = queue_new(account);
+    if (free_place)
+        (*at)->writing = (*at)->claimed = true;
+    pthread_mutex_unlock(&w->lock);
+    return free_place;
+}
+
+void workers_unclaim(struct workers *w, struct account_id account)
+{
+    pthread_mutex_lock(&w->lock);
+    struct account_queue **at = find_queue(w, account.n);
+    assert(*at && (*at)->claimed);
+    (*at)->writing = (*at)->claimed = false;
+    settle(w, at);
+    pthread_mutex_unlock(&w->lock);
 }
 
 /* ---- threads ---- */

@@ -39,6 +39,11 @@ void worker_submit(struct workers *workers, struct job *job); // any thread; job
  * submitted. */
 void job_cancel(struct workers *workers, struct job *job);
 
+/* Takes the account's one place for writing without a job of its own, for work on many accounts at once (the postman).
+ * false when a write of it runs or waits: submit a job for the account then. Any thread; never waits. */
+bool workers_claim(struct workers *workers, struct account_id account);
+void workers_unclaim(struct workers *workers, struct account_id account);
+
 /* The worker's connection, opened if need be; NULL when the database is not there (trace in worker_trace). */
 struct db *worker_db(struct worker *worker);
 struct trace *worker_trace(struct worker *worker);
