@@ -124,8 +124,8 @@ enum err sync_folders(struct db *db, struct arena *arena, struct account_id acco
 
 /* ---- the device's own changes ---- */
 
-/* The device's clock after its change at `clock` of `id`: past it, unless others changed something it was not told. */
-static enum err step_over(struct db *db, struct account_id account, struct mailbox_id id, int64_t *s, int64_t clock)
+/* The device's clock after its change of `id`: past it, unless others changed something it was not told. */
+static enum err step_over(struct db *db, struct account_id account, struct mailbox_id id, int64_t *s)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
@@ -134,20 +134,13 @@ static enum err step_over(struct db *db, struct account_id account, struct mailb
     args_i64(&args, id.n);
     enum err err = db_run(db,
                           "select exists (select 1 from mailbox where account_id = $1 and modseq_hierarchy > $2"
-                          " and mailbox_id <> $3)",
+                          " and mailbox_id <> $3), greatest($2, (select modseq_hierarchy from mailbox"
+                          " where account_id = $1 and mailbox_id = $3))",
                           &args, &result);
     if (!err && !res_bool(result, 0, 0))
-        *s = clock;
+        *s = res_i64(result, 0, 1);
     PQclear(result);
     return err;
-}
-
-static int64_t clock_of(const struct change_set *changes, int64_t least)
-{
-    for (size_t i = 0; i < changes->count; i++)
-        if (changes->items[i].modseq > least)
-            least = changes->items[i].modseq;
-    return least;
 }
 
 /* Remembers the change, moves the state past it and ends the transaction. */
@@ -157,7 +150,7 @@ static enum err finish(struct db *db, enum err err, struct account_id account, s
 {
     struct sync_result done = { .err = ERR_OK, .item = (uint32_t)id.n };
     if (!err)
-        err = step_over(db, account, id, &s, clock_of(made, s));
+        err = step_over(db, account, id, &s);
     if (!err)
         err = sync_result_put(db, account, device, HIERARCHY, key, what, &done);
     if (!err)

@@ -220,7 +220,10 @@ enum err sync_estimate(struct db *db, struct account_id account, struct device_i
     struct sync_position at;
     struct arena *arena = arena_open();
     struct sync_look look = { .more = true };
-    enum err err = sync_key_check(db, key);
+    struct mailbox box;
+    enum err err = mailbox_get(db, arena, account, mailbox, &box);
+    if (!err)
+        err = sync_key_check(db, key);
     if (!err)
         err = find_position(db, account, device, mailbox, key, &at);
     *estimate = 0;
