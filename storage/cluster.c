@@ -291,7 +291,7 @@ enum err cluster_start(const char *dir, int connections_max, bool unsafe_no_fsyn
     if (!err && find_programs(made_by, c->bin) == 0)
         err = made_by ? fail(trace, ERR_STATE,
                              "the database in %s was made by PostgreSQL %d, which is not installed: install postgresql-%d, or "
-                             "dump and restore it into a new data directory (docs/upgrade.md)",
+                             "dump and restore it into a new data directory",
                              c->dir, made_by, made_by)
                       : fail(trace, ERR_UNAVAILABLE, "PostgreSQL %d or newer is not installed (package postgresql)", MAJOR_LEAST);
     if (!err && !made_by)
