@@ -326,7 +326,7 @@ class Limits(LmtpTest):
 
 
 class Stop(unittest.TestCase):
-    def test_idle_clients_are_told_and_mail_is_kept(self):
+    def test_clients_without_a_whole_message_are_sent_away(self):
         with Server() as server:
             idle, busy = Lmtp(server), Lmtp(server)
             busy.open_mail(ALICE)
@@ -348,6 +348,64 @@ class Store(unittest.TestCase):
         # The admin URL is a list of "key=value" words; the last dbname wins.
         return subprocess.run(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d", os.environ["GODWIT_TEST_ADMIN_URL"] + " dbname=" + database,
                                "-c", text], check=True, capture_output=True).stdout.decode().strip()
+
+    def lock(self, server, login):
+        """Holds the account's row until the process that is returned gets "commit"."""
+        psql = subprocess.Popen(["psql", "-qXAt", "-v", "ON_ERROR_STOP=1", "-d",
+                                 os.environ["GODWIT_TEST_ADMIN_URL"] + " dbname=" + server.database],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(psql.communicate)
+        psql.stdin.write(f"begin; select 'locked' from account where account_id = (select account_id from directory "
+                         f"where login = '{login}') for update;\n".encode())
+        psql.stdin.flush()
+        self.assertEqual(psql.stdout.readline(), b"locked\n")
+        return psql
+
+    def release(self, psql):
+        psql.stdin.write(b"commit;\n")
+        psql.stdin.flush()
+
+    def test_one_busy_account_holds_up_nobody_else(self):
+        with Server(store="url") as server:
+            lock = self.lock(server, ALICE)
+            waiting = []
+            for number in range(6):
+                client = Lmtp(server)
+                client.open_mail(ALICE)
+                client.send(b"DATA\r\n")
+                client.reply()
+                client.send(message(subject=f"busy{number}") + b".\r\n")
+                waiting.append(client)
+            for number in range(5):
+                server.deliver(message(subject=f"free{number}"), BOB)
+            self.release(lock)
+            for client in waiting:
+                self.assertTrue(client.reply().startswith("250"))
+                client.close()
+            imap = server.imap(ALICE, select="INBOX")
+            self.assertEqual(len([part for part in imap.fetch("1:*", "(BODY.PEEK[])")[1] if isinstance(part, tuple)]), 6)
+
+    def test_a_delivery_in_flight_is_finished_before_the_stop(self):
+        with Server(store="url") as server:
+            lock = self.lock(server, ALICE)
+            client = Lmtp(server)
+            client.open_mail(ALICE)
+            client.send(b"DATA\r\n")
+            client.reply()
+            client.send(message(subject="in flight") + b".\r\n")
+            wait_for(lambda: self.sql("select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = "
+                                      f"'{server.database}'") == "1", "the delivery to wait for the lock")
+            server.process.terminate()
+            server.log.wait(r" stopping")
+            self.release(lock)
+            self.assertTrue(client.reply().startswith("250"))
+            self.assertTrue(client.reply().startswith("421 4.3.2"))
+            client.close()
+            server.process.wait(LIMIT_S)  # a second signal would end it at once
+            self.assertEqual(server.stop(), 0)
+            server.start()
+            imap = server.imap(ALICE, select="INBOX")
+            self.assertIn(b"in flight", imap.fetch("1", "(BODY.PEEK[HEADER])")[1][0][1])
 
     def test_over_quota(self):
         with Server(store="url") as server:
