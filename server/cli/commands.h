@@ -10,4 +10,11 @@
     X(account_delete) \
     X(deleted_list) \
     X(deleted_restore) \
+    X(device_list) \
+    X(device_block) \
+    X(device_allow) \
+    X(device_reset) \
+    X(token_add) \
+    X(token_list) \
+    X(token_revoke) \
     X(purge)
