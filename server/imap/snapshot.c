@@ -38,7 +38,8 @@ struct entry {
     struct mailbox_id mailbox;
     pthread_mutex_t loading;  // held by the worker that brings it forward; others wait for its result
     struct snapshot *current; // guarded by snapshots->lock
-    bool stale;               // guarded by snapshots->lock
+    bool stale;               // guarded by snapshots->lock; stays until the newer version stands here
+    uint64_t changes;         // events so far, guarded by snapshots->lock
     uint32_t users;           // threads inside snapshots_get, guarded by snapshots->lock
     uint64_t used;            // for LRU, guarded by snapshots->lock
 };
@@ -344,6 +345,7 @@ static void mark_stale(struct entry *entry, int64_t modseq)
 {
     if (!entry->current || modseq > entry->current->facts.clock)
         entry->stale = true;
+    entry->changes++;
 }
 
 static void drop_name(struct name *name)
@@ -497,7 +499,7 @@ enum err snapshots_get(struct snapshots *all, struct db *db, struct account_id a
     pthread_mutex_lock(&all->lock);
     bool stale = entry->stale || !entry->current;
     struct snapshot *old = snapshot_hold(entry->current);
-    entry->stale = false; // before the look: an event that comes during it counts again
+    uint64_t changes = entry->changes; // before the look: an event that comes during it counts again
     pthread_mutex_unlock(&all->lock);
     if (stale)
         err = bring_forward(db, entry, old, &made);
@@ -514,6 +516,8 @@ enum err snapshots_get(struct snapshots *all, struct db *db, struct account_id a
         entry->stale = true;
     else
         *snapshot = snapshot_hold(entry->current);
+    if (!err && changes == entry->changes)
+        entry->stale = false;
     entry->used = ++all->clock;
     pthread_mutex_unlock(&all->lock);
     pthread_mutex_unlock(&entry->loading);

@@ -1,0 +1,203 @@
+"""IMAP by real clients and line by line: what they see, and what the session may tell when."""
+import imaplib
+import os
+import subprocess
+import tempfile
+
+from harness import LIMIT_S, PASSWORD, ServerTest, message
+
+ALICE = "alice@example.test"
+
+
+class Imap(ServerTest):
+    counter = 0
+
+    def setUp(self):
+        Imap.counter += 1
+        self.user = f"imap{Imap.counter}@example.test"
+        self.server.add_account(self.user)
+
+    def deliver(self, *subjects, **more):
+        for subject in subjects:
+            self.server.deliver(message(subject, to=self.user, **more), to=self.user)
+
+    def imap(self, select="INBOX", **more):
+        return self.server.imap(self.user, PASSWORD, select=select, **more)
+
+    def raw(self, select=True):
+        client = self.server.raw_imap(self.user)
+        if select:
+            client.ok("SELECT INBOX")
+        return client
+
+    def test_login_refusals(self):
+        client = self.server.imap(login=None)
+        with self.assertRaises(imaplib.IMAP4.error) as caught:
+            client.login(self.user, "wrong")
+        self.assertIn("AUTHENTICATIONFAILED", str(caught.exception))
+        client = self.server.raw_imap(login=None)
+        self.assertIn(b"BAD", client.command("SELECT INBOX")[1])
+        self.assertIn(b"BAD", client.command("NONSENSE")[1])
+        self.assertIn(b"OK", client.command(f'LOGIN {self.user} "{PASSWORD}"')[1])
+
+    def test_starttls_and_authenticate(self):
+        client = imaplib.IMAP4("127.0.0.1", self.server.ports["imap"], timeout=LIMIT_S)
+        client.starttls(self.server.tls_context())
+        client.authenticate("PLAIN", lambda _: f"\0{self.user}\0{PASSWORD}".encode())
+        self.assertEqual(client.select()[0], "OK")
+        client.logout()
+        client = self.imap(tls=True)
+        self.assertNotIn("STARTTLS", client.capabilities)
+        client.logout()
+
+    def test_fetch_gives_the_octets(self):
+        text = "Line one.\r\n.dotted\r\n" + "x" * 5000 + "\r\n"
+        self.deliver("Bytes", text=text)
+        client = self.imap()
+        whole = client.fetch("1", "(BODY.PEEK[])")[1][0][1]
+        self.assertTrue(whole.endswith(text.encode()))
+        self.assertEqual(client.fetch("1", "(BODY.PEEK[TEXT])")[1][0][1], text.encode())
+        self.assertEqual(client.fetch("1", "(BODY.PEEK[TEXT]<6.5>)")[1][0][1], text.encode()[6:11])
+        self.assertEqual(client.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1][0][1], b"Subject: Bytes\r\n\r\n")
+        self.assertIn(b"RFC822.SIZE %d" % len(whole), client.fetch("1", "(RFC822.SIZE)")[1][0])
+        self.assertNotIn(b"\\Seen", client.fetch("1", "(FLAGS)")[1][0])
+        client.fetch("1", "(BODY[TEXT])")
+        self.assertIn(b"\\Seen", client.fetch("1", "(FLAGS)")[1][0])
+
+    def test_append_flags_date_and_big_message(self):
+        client = self.imap()
+        big = message("Big", text="0123456789abcdef\r\n" * 150000)  # 2.7 MB: over the memory limit
+        code, data = client.append("INBOX", "(\\Flagged work)", '"17-Jul-1996 02:44:25 -0700"', big)
+        self.assertEqual(code, "OK")
+        self.assertRegex(data[0], rb"APPENDUID \d+ 1")
+        client.noop()
+        line = client.fetch("1", "(FLAGS INTERNALDATE)")[1][0]
+        self.assertIn(b"\\Flagged", line)
+        self.assertIn(b"work", line)
+        self.assertIn(b"17-Jul-1996 09:44:25 +0000", line)
+        self.assertEqual(client.fetch("1", "(BODY.PEEK[])")[1][0][1], big)
+        self.assertIn("TRYCREATE", client.append("Nowhere", None, None, message())[1][0].decode())
+
+    def test_mailboxes(self):
+        client = self.imap()
+        self.assertEqual(client.create('"Work/Pr&APY-jekt"')[0], "OK")
+        self.assertIn(b'(\\HasChildren) "/" Work', client.list()[1])
+        self.assertEqual(client.create("Work")[0], "NO")
+        self.assertEqual(client.rename("Work", "Play")[0], "OK")
+        self.assertTrue(any(line.endswith(b"Play/Pr&APY-jekt") for line in client.list()[1]))
+        self.assertTrue(any(b"\\Trash" in line for line in client.list()[1]))
+        self.assertEqual(client.unsubscribe("Play")[0], "OK")
+        self.assertFalse(any(line.endswith(b'"/" Play') and b"Noselect" not in line for line in client.lsub()[1]))
+        self.assertEqual(client.delete('"Play/Pr&APY-jekt"')[0], "OK")
+        self.assertEqual(client.delete("INBOX")[0], "NO")
+        self.assertEqual(client.select("Nowhere")[0], "NO")
+
+    def test_copy_move_expunge_keep_numbers_exact(self):
+        self.deliver("one", "two", "three", "four")
+        mover, watcher = self.raw(), self.raw()
+        lines, last = mover.command("UID MOVE 2 Archive")
+        self.assertRegex(lines[0], rb"COPYUID \d+ 2 1")
+        self.assertEqual(lines[1], b"* 2 EXPUNGE")
+        # A session is not told in FETCH: number 2 stays message "two", answered from the store.
+        lines, last = watcher.command("FETCH 2 (BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        self.assertIn(b"two", lines[0])
+        self.assertIn(b"* 2 EXPUNGE", watcher.command("NOOP")[0])
+        self.assertIn(b"three", watcher.command("FETCH 2 (BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[0][0])
+        watcher.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        self.assertEqual(watcher.ok("UID EXPUNGE 3"), [b"* 2 EXPUNGE"])
+        self.assertEqual(watcher.ok("EXPUNGE"), [b"* 2 EXPUNGE", b"* 1 EXPUNGE"])
+        self.assertIn(b"BAD", watcher.command("FETCH 1 FLAGS")[1])
+
+    def test_search(self):
+        self.deliver("Apples", text="green and red\r\n")
+        self.deliver("Übung", text="gelb\r\n", sender="Jörg <joerg@example.org>")
+        client = self.raw()
+        client.ok("STORE 1 +FLAGS (\\Seen)")
+        for query, hits in (("ALL", b"1 2"), ("UNSEEN", b"2"), ("SUBJECT apple", b"1"), ("BODY RED", b"1"), ("FROM example.org", b"1 2"),
+                            ("OR SUBJECT apples TEXT gelb", b"1 2"), ("NOT SEEN", b"2"), ("HEADER Subject apples", b"1"),
+                            ("LARGER 100 SMALLER 100000", b"1 2"), ("SENTON 23-Nov-2026", b"1 2"), ("SINCE 1-Jan-2099", b"")):
+            with self.subTest(query):
+                self.assertEqual(client.ok("SEARCH " + query)[0], (b"* SEARCH " + hits).strip())
+        self.assertRegex(client.ok("UID SEARCH RETURN (MIN MAX COUNT) ALL")[0], rb"ESEARCH \(TAG \"t\d+\"\) UID MIN 1 MAX 2 COUNT 2")
+        self.assertIn(b"BADCHARSET", client.command("SEARCH CHARSET KOI8-R ALL")[1])
+
+    def test_condstore(self):
+        self.deliver("one", "two")
+        first, second = self.raw(), self.raw()
+        lines = first.ok("FETCH 1:2 (MODSEQ)")
+        modseq = max(int(line.split(b"MODSEQ (")[1].split(b")")[0]) for line in lines)
+        second.ok("STORE 2 +FLAGS (\\Flagged)")
+        changed = first.ok(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})")
+        self.assertTrue(any(b"UID 2" in line and b"\\Flagged" in line for line in changed))
+        self.assertFalse(any(b"UID 1 " in line for line in changed))
+        self.assertIn(b"[MODIFIED 2]", first.command(f"STORE 2 (UNCHANGEDSINCE {modseq}) +FLAGS (\\Seen)")[1])
+
+    def test_idle_tells_all_at_once(self):
+        watcher, other = self.raw(), self.raw()
+        watcher.idle()
+        self.deliver("news")
+        self.assertEqual(watcher.idle_wait(rb"EXISTS"), b"* 1 EXISTS")
+        other.ok("NOOP")
+        other.ok("STORE 1 +FLAGS (\\Flagged)")
+        self.assertIn(b"\\Flagged", watcher.idle_wait(rb"FETCH"))
+        other.ok("STORE 1 +FLAGS (\\Deleted)")
+        other.ok("EXPUNGE")
+        self.assertEqual(watcher.idle_wait(rb"EXPUNGE"), b"* 1 EXPUNGE")
+        watcher.done()
+
+    def test_pipelined_commands_are_answered_in_order(self):
+        self.deliver("one")
+        client = self.raw()
+        client.send("p1 NOOP\r\np2 FETCH 1 FLAGS\r\np3 UID FETCH 1 (BODY.PEEK[])\r\np4 STORE 1 +FLAGS (\\Seen)\r\np5 LOGOUT\r\n")
+        tags = []
+        with self.assertRaises(EOFError):
+            while True:
+                line = client.line()
+                if line.startswith(b"p"):
+                    tags.append(line.split()[0])
+        self.assertEqual(tags, [b"p1", b"p2", b"p3", b"p4", b"p5"])
+
+    def test_refused_literals_are_swallowed(self):
+        client = self.raw()
+        client.send("x1 CREATE {70000+}\r\n" + "y" * 70000 + "\r\nx2 NOOP\r\n")
+        self.assertIn(b"x1 BAD", client.line())
+        self.assertIn(b"x2 OK", client.line())
+        client.send("x3 CREATE {3}\r\n")
+        self.assertTrue(client.line().startswith(b"+ "))
+        client.send("abc\r\n")
+        self.assertIn(b"x3 OK", client.line())
+
+    def test_a_changed_password_ends_sessions(self):
+        client = self.raw()
+        self.server.cli("account", "password", self.user, "--password-stdin", stdin="other\n")
+        self.assertIn(b"BYE", client.line())
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.server.imap(self.user, PASSWORD)
+        self.server.imap(self.user, "other")
+
+    def test_mbsync(self):
+        self.deliver("one", "two", "three")
+        folder = tempfile.mkdtemp(dir=self.server.folder)
+        config = os.path.join(folder, "mbsyncrc")
+        with open(config, "w", encoding="ascii") as f:
+            f.write(f"IMAPAccount g\nHost 127.0.0.1\nPort {self.server.ports['imap']}\nUser {self.user}\nPass {PASSWORD}\n"
+                    "SSLType None\nAuthMechs LOGIN\n\nIMAPStore far\nAccount g\n\nMaildirStore near\n"
+                    f"Path {folder}/mail/\nInbox {folder}/mail/INBOX\nSubFolders Verbatim\n\n"
+                    "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Both\nExpunge Both\nSyncState *\n")
+        run = lambda: subprocess.run(["mbsync", "-c", config, "c"], check=True, stdout=subprocess.DEVNULL, timeout=LIMIT_S,
+                                     env=dict(os.environ, HOME=folder))
+        os.mkdir(os.path.join(folder, "mail"))
+        run()
+        box = os.path.join(folder, "mail", "INBOX")
+        files = lambda: [os.path.join(box, d, n) for d in ("new", "cur") for n in os.listdir(os.path.join(box, d))]
+        self.assertEqual(len(files()), 3)
+        os.unlink(files()[0])
+        run()
+        self.assertEqual(self.imap().select("INBOX")[1], [b"2"])
+
+    def test_curl(self):
+        self.deliver("by curl")
+        done = subprocess.run(["curl", "-sS", "--user", f"{self.user}:{PASSWORD}",
+                               f"imap://127.0.0.1:{self.server.ports['imap']}/INBOX;UID=1"], capture_output=True, timeout=LIMIT_S)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"Subject: by curl", done.stdout)
