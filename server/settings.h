@@ -39,7 +39,6 @@
     X(HTTP_TRUSTED_PROXIES, "http", "trusted_proxies", TEXT, "", 0, 0, "Addresses or networks whose X-Forwarded-For and X-Forwarded-Proto count.") \
     X(HTTP_ACTIVE_MAX, "http", "active_max", INT, "768", 16, 4096, "Active requests per loop; further ones wait.") \
     X(ADMIN_LISTEN, "admin", "listen", ADDRESS, "127.0.0.1:8081", 0, 0, "The admin API's own listener.") \
-    X(ADMIN_TOKEN_FILE, "admin", "token_file", PATH, "", 0, 0, "File with the bearer token of the admin API; empty: admin-token in the data directory.") \
     X(AUTH_CACHE_S, "auth", "cache_s", INT, "300", 0, 86400, "How long a verified password counts without hashing it again.") \
     X(AUTH_FAILURES_MAX, "auth", "failures_max", INT, "5", 1, 1000, "Failed logins of an account or address before they are slowed.") \
     X(AUTH_SLOW_MS, "auth", "slow_ms", INT, "1000", 0, 60000, "First delay of a slowed login; doubles with each failure.") \

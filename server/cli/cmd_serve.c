@@ -15,6 +15,7 @@
 #include "server/cli/cli.h"
 #include "server/cli/store.h"
 #include "server/eas/eas.h"
+#include "server/http/admin.h"
 #include "server/imap/snapshot.h"
 #include "server/server.h"
 #include "server/smtp/postman.h"
@@ -30,7 +31,7 @@ struct service {
     struct store *store;
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
-    const struct http_app *eas;
+    const struct http_app *eas, *admin;
     char hostname[256];
     int stop_ms;
 };
@@ -144,12 +145,12 @@ static enum err open_http(struct service *s, struct trace *trace)
     const struct settings *set = s->server.settings;
     char spool[4096];
     snprintf(spool, sizeof spool, "%s/spool", settings_text(set, SETTING_DATA_DIR));
-    const struct http_app *apps[] = { s->eas };
+    const struct http_app *apps[] = { s->eas, s->admin };
     struct http_front_settings front = {
         .loops = s->server.loops,
         .workers = s->server.workers,
         .apps = apps,
-        .app_count = 1,
+        .app_count = 2,
         .trusted_proxies = settings_text(set, SETTING_HTTP_TRUSTED_PROXIES),
         .active_max = (uint32_t)settings_int(set, SETTING_HTTP_ACTIVE_MAX),
         .spool_dir = spool,
@@ -161,6 +162,8 @@ static enum err open_http(struct service *s, struct trace *trace)
     err = listen_http(s, "http", SETTING_HTTP_LISTEN, NULL, public_apps, 1, trace);
     if (!err && s->server.tls)
         err = listen_http(s, "https", SETTING_HTTP_LISTEN_TLS, s->server.tls, public_apps, 1, trace);
+    if (!err)
+        err = listen_http(s, "admin", SETTING_ADMIN_LISTEN, NULL, &s->admin, 1, trace);
     return err;
 }
 
@@ -211,6 +214,7 @@ static enum err build(struct service *s, struct trace *trace)
         postman_open(s->server.workers, s->server.hub, &s->server.postman))
         return fail(trace, ERR_UNAVAILABLE, "threads could not be started");
     s->eas = eas_app_open(&s->server);
+    s->admin = admin_app_open(&s->server);
     return open_listeners(s, trace);
 }
 
@@ -227,6 +231,8 @@ static void take_down(struct service *s)
     http_front_close(&s->server.front, s->stop_ms);
     if (s->eas)
         eas_app_close(&s->eas);
+    if (s->admin)
+        admin_app_close(&s->admin);
     postman_close(&s->server.postman);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);

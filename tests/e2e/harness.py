@@ -299,9 +299,9 @@ class Server:
         self.opened.append(client.close)
         return client
 
-    def admin_token(self):
-        with open(os.path.join(self.data, "admin-token"), encoding="ascii") as f:
-            return f.read().strip()
+    def admin_token(self, scopes="read,restore,manage", *words):
+        """A fresh bearer token for the admin API."""
+        return self.cli("token", "add", "t" + secrets.token_hex(6), "--scopes", scopes, *words).out.strip()
 
     @staticmethod
     def basic(login="alice@example.test", password=PASSWORD):
