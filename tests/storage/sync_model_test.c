@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "storage/account.h"
 #include "storage/retention.h"
@@ -59,7 +60,7 @@ struct world {
     unsigned seed, client_ids;
     int64_t now_us;
     enum sabotage sabotage;
-    unsigned looks;
+    bool traced;
     char error[200]; // the first divergence; "": none
 };
 
@@ -77,6 +78,18 @@ __attribute__((format(printf, 2, 3))) static void diverges(struct world *world, 
     va_start(args, format);
     vsnprintf(world->error, sizeof world->error, format, args);
     va_end(args);
+}
+
+/* What happens, with GODWIT_MODEL_TRACE set. */
+__attribute__((format(printf, 2, 3))) static void story(struct world *world, const char *format, ...)
+{
+    va_list args;
+    if (!world->traced)
+        return;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
 }
 
 static void must(struct world *world, enum err err, const char *what)
@@ -114,6 +127,7 @@ static void add_mail(struct world *world, int box, uint32_t count)
     must(world,
          message_append(world->db, world->account, world->mailboxes[box], items, count, &desktop, &uidvalidity, &changes),
          "append");
+    story(world, "append box %d: %u from uid %u", box, count, count ? items[0].uid : 0);
 }
 
 /* Some live rows of a mailbox as ranges; 0: it is empty. */
@@ -144,6 +158,8 @@ static void store_seen(struct world *world)
              message_store_flags(world->db, world->arena, world->account, world->mailboxes[box], ranges, count, &change,
                                  &desktop, &results, &changed, &changes),
              "store");
+    if (count)
+        story(world, "store box %d: %s seen, %zu changed", box, change.mode == FLAGS_ADD ? "add" : "remove", changed);
 }
 
 static void expunge(struct world *world)
@@ -158,6 +174,8 @@ static void expunge(struct world *world)
              message_expunge(world->db, world->arena, world->account, world->mailboxes[box], ranges, count, false, &desktop,
                              &uids, &gone, &changes),
              "expunge");
+    for (size_t i = 0; count && i < gone; i++)
+        story(world, "expunge box %d: uid %u", box, uids[i]);
 }
 
 static void move_mail(struct world *world)
@@ -173,17 +191,20 @@ static void move_mail(struct world *world)
              message_copy(world->db, world->arena, world->account, world->mailboxes[box], ranges, count,
                           world->mailboxes[1 - box], true, &desktop, &copied, &done, &uidvalidity, &changes),
              "move");
+    for (size_t i = 0; count && i < done; i++)
+        story(world, "desktop moves from box %d: uid %u to %u", box, copied[i].from, copied[i].to);
 }
 
 static void replace_draft(struct world *world)
 {
-    struct uid_range range;
+    struct uid_range range = { 0, 0 };
     struct change_set changes = { .count = 0 };
     struct append_item item = { .message = new_message(world), .internal_date_us = some_date(world) };
     if (some_rows(world, 1, 1, &range))
         must(world,
              message_replace(world->db, world->account, world->mailboxes[1], range.first, &item, &desktop, &changes),
              "replace");
+    story(world, "desktop replaces a draft: uid %u by %u", range.first, item.uid);
 }
 
 static void restore(struct world *world)
@@ -203,6 +224,7 @@ static void restore(struct world *world)
          deleted_restore(world->db, world->arena, world->account, &id, 1, (struct mailbox_id){ 0 }, &admin, &result,
                          &changes),
          "restore");
+    story(world, "restore: mailbox %d uid %u: %s, now uid %u", (int)id.mailbox.n, id.uid, err_name(result.err), result.uid);
 }
 
 /* ---- a phone ---- */
@@ -343,6 +365,8 @@ static void send_command(struct world *world, struct phone *phone, int which)
     default:
         break;
     }
+    story(world, "phone %d box %d: command %d item %u seen %d: %s", (int)(phone - world->phones), which, command->kind,
+          command->item, command->seen, err_name(err));
     if (err != ERR_NOT_FOUND) // the item is gone: a Delete is on its way
         must(world, err, "command");
 }
@@ -437,6 +461,9 @@ static bool sync_box(struct world *world, struct phone *phone, int which, bool c
             diverges(world, "an older request wrote its state: %s", err_name(err));
         return true;
     }
+    for (size_t i = 0; i < look.count; i++)
+        story(world, "  op %d%s item %u uid %u modseq %d seen %d", look.items[i].op, look.items[i].full ? " full" : "",
+              look.items[i].item, look.items[i].uid, (int)look.items[i].row.modseq, (int)(look.items[i].row.flags & 1));
     size_t sent = look.count;
     if (look.count > 1 && roll(world, 6) == 0)
         sent = 1 + roll(world, (uint32_t)look.count - 1); // cut by size
@@ -446,8 +473,12 @@ static bool sync_box(struct world *world, struct phone *phone, int which, bool c
         return false;
     }
     must(world, sync_commit(world->db, world->account, phone->device, mailbox, &state, &next, SLICE_LIT(""), key), "commit");
-    if (!calm && roll(world, 5) == 0)
-        return true; // the reply was lost
+    bool lost = !calm && roll(world, 5) == 0;
+    story(world, "phone %d box %d%s%s: S %d to %d, A %u to %u, B %u to %u, %zu of %zu%s", (int)(phone - world->phones),
+          which, state.replay ? " replay" : "", lost ? " LOST" : "", (int)state.at.s, (int)next.s, state.at.a, next.a,
+          state.at.b, next.b, sent, look.count, look.more ? " more" : "");
+    if (lost)
+        return true;
     struct command done = box->pending;
     finish_command(world, box);
     take_items(world, box, &done, &look, sent);
@@ -477,6 +508,7 @@ static void phone_moves(struct world *world, struct phone *phone)
         if (again != made)
             diverges(world, "the repeated move gave item %u, not %u", again, made);
     }
+    story(world, "phone %d moves from box %d: item %u to %u", (int)(phone - world->phones), from, item, made);
     *item_of(world, target, made) = source->items[item];
     source->items[item].there = false;
 }
@@ -535,18 +567,24 @@ static void check_box(struct world *world, struct phone *phone, int number, int 
     free(look.rows);
 }
 
+/* Whether any phone was told anything; what one still has to say is news to the other. */
+static bool sync_everything(struct world *world)
+{
+    bool told = false;
+    for (int number = 0; number < PHONES; number++) {
+        for (int which = 0; which < BOXES; which++)
+            told |= sync_box(world, &world->phones[number], which, true);
+    }
+    return told;
+}
+
 static void settle(struct world *world)
 {
-    for (int number = 0; number < PHONES; number++) {
-        struct phone *phone = &world->phones[number];
-        for (int which = 0; which < BOXES; which++) {
-            int rounds = 0;
-            while (sync_box(world, phone, which, true) && rounds < ROUNDS_MAX && !world->error[0])
-                rounds++;
-            if (rounds == ROUNDS_MAX)
-                diverges(world, "phone %d never ends", number);
-        }
-    }
+    int rounds = 0;
+    while (sync_everything(world) && rounds < ROUNDS_MAX && !world->error[0])
+        rounds++;
+    if (rounds == ROUNDS_MAX)
+        diverges(world, "the phones never end");
     for (int number = 0; number < PHONES; number++) {
         for (int which = 0; which < BOXES; which++)
             check_box(world, &world->phones[number], number, which);
@@ -606,7 +644,7 @@ static void make_account(struct world *world)
     struct mailbox *all;
     size_t count;
     int64_t modseq;
-    snprintf(login, sizeof login, "model%u.%u@model.test", world->seed, accounts++);
+    snprintf(login, sizeof login, "model%u.%ld.%u@model.test", world->seed, (long)getpid(), accounts++);
     must(world, account_create(world->db, slice_of(login), "", 0, &world->account), "account");
     must(world, mailbox_list(world->db, world->arena, world->account, &all, &count, &modseq), "mailboxes");
     for (size_t i = 0; i < count; i++) {
@@ -633,6 +671,7 @@ static bool run_seed(struct db *db, unsigned seed, enum sabotage sabotage, char 
     world->db = db;
     world->arena = arena_open();
     world->seed = seed;
+    world->traced = getenv("GODWIT_MODEL_TRACE") != NULL;
     world->random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     world->sabotage = sabotage;
     world->now_us = NOW_US;

@@ -14,6 +14,7 @@ declare
   old placement%rowtype;
   octets bigint := p_size + length(p_prefix);
   bits bigint := p_flags;
+  told boolean;
 begin
   perform blob_put_1(p_new, p_new_size, p_new_pieces, p_new_hash, p_piece_blob, p_piece_n, p_piece, p_touched);
   select * into acc from account a where a.account_id = p_account for no key update;
@@ -30,6 +31,7 @@ begin
     select k.p_keywords, bits | k.o_bits into box.keywords, bits
       from keyword_bits_1(box.keywords, string_to_array(p_names, ' '), 'create') k;
   end if;
+  told := p_device <> 0 and sync_told_1(p_account, p_device, p_mailbox, old);
   o_uid := box.uidnext;
   o_item := old.item;
   o_modseq := acc.modseq + 2;
@@ -45,8 +47,8 @@ begin
   insert into placement (account_id, mailbox_id, uid, item, message_id, modseq, modseq_created, modseq_content, flags,
                          internal_date, save_date, size, born_by, changed_by, modseq_before, extra)
     values (p_account, p_mailbox, o_uid, o_item, acc.next_message, o_modseq, old.modseq_created, o_modseq, bits,
-            p_internal, now(), octets, old.born_by, nullif(p_device, 0),
-            case when p_device = 0 then null
+            p_internal, now(), octets, old.born_by, case when told then p_device end,
+            case when not told then null
                  when old.changed_by = p_device then old.modseq_before
                  else old.modseq end,
             old.extra);

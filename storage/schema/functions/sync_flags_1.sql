@@ -13,6 +13,7 @@ declare
   named bigint := 0;
   categories bigint := 0;
   details jsonb;
+  told boolean;
 begin
   select a.modseq into clock from account a where a.account_id = p_account for no key update;
   select * into box from mailbox b
@@ -54,9 +55,10 @@ begin
     return;
   end if;
   o_clock := clock + 1;
+  told := sync_told_1(p_account, p_device, p_mailbox, old);
   update placement p
-     set flags = bits, extra = details, modseq = o_clock, changed_by = p_device,
-         modseq_before = case when old.changed_by = p_device then old.modseq_before else old.modseq end
+     set flags = bits, extra = details, modseq = o_clock, changed_by = case when told then p_device end,
+         modseq_before = case when told and old.changed_by = p_device then old.modseq_before when told then old.modseq end
    where p.account_id = p_account and p.mailbox_id = p_mailbox and p.uid = old.uid;
   update account a set modseq = o_clock where a.account_id = p_account;
   update mailbox b

@@ -70,7 +70,8 @@ begin
     end if;
     sent := sent + 1;
     s := p.modseq;
-    o_step := 2; o_op := case when p.removed_at is null then 1 else 2 end; o_full := p.modseq_content > p_s;
+    -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
+    o_step := 2; o_op := case when p.removed_at is null then 1 else 2 end; o_full := p.item <> p.uid;
     o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
     o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
     return next;
