@@ -1,0 +1,114 @@
+"""The command line beside a running server, and without one."""
+import imaplib
+import os
+import unittest
+
+from harness import LIMIT_S, PASSWORD, RawImap, Server, ServerTest, message, smtplib
+
+ALICE = "alice@example.test"
+
+
+class Cli(ServerTest):
+    def imap(self, password=PASSWORD, login=ALICE):
+        client = imaplib.IMAP4("127.0.0.1", self.server.ports["imap"])
+        client.login(login, password)
+        return client
+
+    def test_words_that_are_wrong(self):
+        rows = [
+            (["nonsense"], 2, 'there is no command "nonsense"'),
+            (["account"], 2, "godwit account list"),
+            (["account", "delete", "nobody@example.test"], 1, "there is no account nobody@example.test"),
+            (["account", "delete"], 1, "usage: godwit account delete LOGIN"),
+            (["deleted", "restore", ALICE, "12"], 1, "12 is no id"),
+            (["deleted", "restore", ALICE, "1:9999"], 1, "1:9999 is no deleted mail"),
+            (["deleted", "restore", ALICE, "1:1", "--to", "Nowhere"], 1, "there is no folder Nowhere"),
+            (["deleted", "list", ALICE, "--since", "yesterday"], 1, "--since yesterday"),
+            (["device", "block", ALICE, "phone"], 1, "has no device phone"),
+            (["token", "add", "x", "--scopes", "all"], 1, "read,restore,manage"),
+            (["token", "revoke", "nothing"], 1, "there is no token nothing"),
+        ]
+        for words, code, story in rows:
+            with self.subTest(" ".join(words)):
+                result = self.server.cli(*words, check=False)
+                self.assertEqual(result.returncode, code, result.err)
+                self.assertIn(story, result.err)
+        taken = self.server.cli("account", "add", ALICE, "--password-stdin", check=False, stdin="x\n")
+        self.assertEqual(taken.returncode, 1)
+        self.assertIn("exists already", taken.err)
+
+    def test_help_names_every_command(self):
+        result = self.server.cli("--help")
+        for name in ("serve", "config show", "account add", "deleted restore", "device block", "token add", "purge"):
+            self.assertIn("  " + name, result.out)
+        self.assertIn("LOGIN", self.server.cli("account", "add", "--help").out)
+
+    def test_a_changed_password_counts_at_once(self):
+        login = "dora@example.test"
+        self.server.add_account(login)
+        self.imap(login=login).logout()  # fills the cache
+        self.server.cli("account", "password", login, "--password-stdin", stdin="other\n")
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.imap(login=login)
+        self.imap("other", login).logout()
+
+    def test_deleted_mail_comes_back_at_once(self):
+        for subject in ("Keep", "Läuft weg\x1b[2J"):
+            with smtplib.LMTP("127.0.0.1", self.server.ports["lmtp"], timeout=LIMIT_S) as lmtp:
+                lmtp.sendmail("ann@example.org", [ALICE],
+                              message("=?utf-8?q?" + "".join("=%02X" % b for b in subject.encode()) + "?="))
+        desktop = RawImap(self.server)
+        desktop.ok(f"LOGIN {ALICE} {PASSWORD}")
+        desktop.ok("SELECT INBOX")
+        desktop.ok("STORE 2 +FLAGS (\\Answered \\Deleted)")
+        before = desktop.ok("FETCH 2 INTERNALDATE")[-1]
+        desktop.ok("EXPUNGE")
+        listed = self.server.cli("deleted", "list", ALICE, "--folder", "inbox", "--from", "ann").out
+        self.assertIn("Läuft weg", listed)
+        self.assertIn("imap", listed)
+        self.assertNotIn("\x1b", listed)
+        self.assertNotIn("Keep", listed)
+        self.assertNotIn("Läuft", self.server.cli("deleted", "list", ALICE, "--subject", "something else").out)
+        ids = self.server.cli("deleted", "list", ALICE, "--ids").out.split()
+        self.assertEqual(len(ids), 1)
+        desktop.idle()
+        self.assertIn("is back in INBOX", self.server.cli("deleted", "restore", ALICE, ids[0]).out)
+        desktop.idle_wait(rb"^\* 2 EXISTS")
+        desktop.done()
+        after = desktop.ok("FETCH 2 (FLAGS INTERNALDATE)")[-1]
+        self.assertIn(b"\\Answered", after)
+        self.assertIn(before.split(b'"')[1], after)
+        self.assertIn("brought back before", self.server.cli("deleted", "restore", ALICE, ids[0]).out)
+        self.assertEqual(self.server.cli("deleted", "list", ALICE, "--ids").out, "")
+        desktop.close()
+
+    def test_a_deleted_account_is_gone(self):
+        login = "gone@example.test"
+        self.server.add_account(login)
+        client = RawImap(self.server)
+        client.ok(f"LOGIN {login} {PASSWORD}")
+        client.idle()
+        self.server.cli("account", "delete", login)
+        with self.assertRaises((EOFError, ConnectionError)):
+            while True:
+                client.line()  # the session is ended by the server
+        client.close()
+        with self.assertRaises(imaplib.IMAP4.error):
+            self.imap(login=login)
+        self.assertNotIn(login, self.server.cli("account", "list").out)
+
+
+class WithoutServer(unittest.TestCase):
+    def test_commands_start_the_store_for_themselves(self):
+        with Server(start=False) as server:
+            server.add_account(ALICE)
+            self.assertIn(ALICE, server.cli("account", "list").out)
+            self.assertFalse(os.path.exists(os.path.join(server.data, "postgres", "postmaster.pid")))
+            server.start()
+            client = imaplib.IMAP4("127.0.0.1", server.ports["imap"])
+            client.login(ALICE, PASSWORD)
+            client.logout()
+
+
+if __name__ == "__main__":
+    unittest.main()
