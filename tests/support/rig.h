@@ -1,0 +1,31 @@
+/* What the tests of the store share: connections to the database of this run, accounts, messages, numbers, and waiting
+ * until another connection stands at a lock. A failure here fails the test that called. */
+#pragma once
+
+#include <pthread.h>
+
+#include "storage/account.h"
+#include "storage/db_internal.h"
+#include "storage/message.h"
+
+extern const struct actor by_imap;
+
+/* A connection to GODWIT_TEST_DATABASE_URL with the schema in force. Fails when the variable is unset. */
+struct db *rig_open(void);
+/* A new account with a login of its own. */
+struct account_id rig_account(struct db *db);
+struct mailbox_id rig_inbox(void); // the first mailbox of every account
+struct mailbox_id rig_mailbox(struct db *db, struct account_id account, const char *path);
+/* Appends one message; returns its uid. */
+uint32_t rig_append(struct db *db, struct account_id account, struct mailbox_id mailbox, const char *text,
+                      uint64_t flags);
+/* \Seen and friends on one uid. Returns how many rows were changed. */
+size_t rig_flags(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t first, uint32_t last,
+                   enum flags_mode mode, uint64_t flags);
+/* The first column of the first row; 0 when there is none. sql: $1 is the account. */
+int64_t rig_number(struct db *db, struct account_id account, const char *sql);
+/* Counters of mailboxes and account are what the placements say, and refs what the rule says. */
+void rig_check_counters(struct db *db, struct account_id account);
+
+/* Returns when the backend waits for a lock (seen by `watcher`); fails after 20 s. */
+void rig_wait_blocked(struct db *watcher, int backend_pid);
