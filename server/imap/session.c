@@ -577,7 +577,8 @@ static void on_input(struct conn *conn, void *session)
 {
     struct imap_session *s = session;
     bool more = true;
-    while (more && s->conn && s->state != IMAP_ENDED && !s->job_active && !s->want_drain && conn_in(conn).len) {
+    // job_active first: the state belongs to the worker while it has the session.
+    while (more && s->conn && !s->job_active && s->state != IMAP_ENDED && !s->want_drain && conn_in(conn).len) {
         if (s->skip)
             more = skip_literal(s);
         else if (s->append.active)
