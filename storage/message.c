@@ -9,13 +9,15 @@
 
 /* ---- content of one message, as parameters ---- */
 
-static enum err add_octets(struct db *db, struct blob_set *set, const struct message_new *message, struct blob_id *blob)
+static enum err add_octets(struct db *db, struct blob_set *set, const struct message_new *message, struct blob_id *blob,
+                           int64_t *size)
 {
+    *size = octets_size(&message->octets);
     if (message->blob.n == 0)
         return blob_set_add(db, set, &message->octets, blob);
     *blob = message->blob;
     blob_set_touch(set, *blob);
-    return ERR_OK;
+    return blob_size(db, *blob, size);
 }
 
 static struct slice packed_meta(struct db *db, struct arena *arena, struct slice meta)
@@ -67,11 +69,12 @@ static enum err fill_load(struct db *db, struct load *load, struct delivery *con
     for (size_t i = 0; i < count; i++) {
         const struct delivery *d = deliveries[i];
         struct blob_id blob;
-        enum err err = add_octets(db, &load->blobs, &d->message, &blob);
+        int64_t size;
+        enum err err = add_octets(db, &load->blobs, &d->message, &blob, &size);
         if (err)
             return err;
         load->blob[i] = blob.n;
-        load->size[i] = (int32_t)octets_size(&d->message.octets);
+        load->size[i] = (int32_t)size;
         load->thread[i] = d->message.thread;
         load->sent[i] = d->message.sent_us;
         load->internal[i] = d->internal_date_us;
@@ -263,11 +266,10 @@ enum err message_append(struct db *db, struct account_id account, struct mailbox
     for (size_t i = 0; i < count && !err; i++) {
         const struct append_item *item = &items[i];
         struct blob_id id;
-        err = add_octets(db, &blobs, &item->message, &id);
+        err = add_octets(db, &blobs, &item->message, &id, &size[i]);
         blob[i] = err ? 0 : id.n;
         thread[i] = item->message.thread;
         sent[i] = item->message.sent_us;
-        size[i] = octets_size(&item->message.octets);
         internal[i] = item->internal_date_us;
         flags[i] = (int64_t)item->flags;
         born[i] = item->born_by.n;
@@ -313,8 +315,9 @@ enum err message_replace(struct db *db, struct account_id account, struct mailbo
     struct arena *arena = arena_open();
     struct blob_set blobs = { .arena = arena };
     struct blob_id blob;
+    int64_t size;
     PGresult *r = NULL;
-    enum err err = add_octets(db, &blobs, &item->message, &blob);
+    enum err err = add_octets(db, &blobs, &item->message, &blob, &size);
     if (!err) {
         struct db_args args = { 0 };
         blob_set_args(&blobs, &args);
@@ -326,7 +329,7 @@ enum err message_replace(struct db *db, struct account_id account, struct mailbo
         args_bytes(&args, packed_meta(db, arena, item->message.meta));
         args_i64(&args, item->message.thread);
         args_time(&args, item->message.sent_us);
-        args_i64(&args, octets_size(&item->message.octets));
+        args_i64(&args, size);
         args_time(&args, item->internal_date_us);
         args_i64(&args, (int64_t)item->flags);
         args_slice(&args, join_words(arena, item->keywords, item->keyword_count));

@@ -195,7 +195,8 @@ enum err blob_collect(struct db *db, int64_t condemned_before_us, struct purge_r
                               " where b.condemned_at is null and b.touched_at < now() - interval '1 hour'"
                               " and not exists (select 1 from message m where m.blob_id = b.blob_id)"
                               " and not exists (select 1 from outbox o where o.blob_id = b.blob_id) limit $1)"
-                              " and condemned_at is null",
+                              // Asked again of the row itself: a delivery may have touched it while this waited for it.
+                              " and condemned_at is null and touched_at < now() - interval '1 hour'",
                               0, &report->blobs_condemned);
     if (err)
         return err;

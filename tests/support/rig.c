@@ -182,39 +182,50 @@ struct slice rig_text(struct db *db, struct arena *arena, struct account_id acco
 
 /* ---- two clients at once ---- */
 
-struct client {
-    struct db *db;
-    struct rig_step step;
-    pthread_t thread;
-};
-
-static void *run_client(void *ctx)
+static void *run_step(void *ctx)
 {
-    struct client *client = ctx;
-    client->step.run(client->db, client->step.scene);
+    struct rig_thread *thread = ctx;
+    thread->step.run(thread->client, thread->step.scene);
     return NULL;
+}
+
+void rig_start(struct rig_thread *thread, struct db *client, struct rig_step step)
+{
+    thread->client = client;
+    thread->step = step;
+    cr_assert_eq(pthread_create(&thread->thread, NULL, run_step, thread), 0);
+}
+
+void rig_join(struct rig_thread *thread)
+{
+    pthread_join(thread->thread, NULL);
+}
+
+void rig_hold(struct db *gate, const char *sql, int64_t id)
+{
+    struct db_args args = { 0 };
+    PGresult *held = NULL;
+    cr_assert_eq(db_begin(gate, "read committed"), ERR_OK);
+    args_i64(&args, id);
+    cr_assert_eq(db_run(gate, sql, &args, &held), ERR_OK, "%s", db_trace(gate)->text);
+    cr_assert_gt(PQntuples(held), 0, "nothing to hold: %s", sql);
+    PQclear(held);
 }
 
 void rig_race(struct db *watcher, const char *lock, int64_t lock_id, struct rig_step first, struct rig_step second)
 {
-    struct client clients[2] = { { .step = first }, { .step = second } };
-    struct db *gate = rig_open();
-    struct db_args args = { 0 };
-    PGresult *held = NULL;
-    cr_assert_eq(db_begin(gate, "read committed"), ERR_OK);
-    args_i64(&args, lock_id);
-    cr_assert_eq(db_run(gate, lock, &args, &held), ERR_OK, "%s", db_trace(gate)->text);
-    cr_assert_gt(PQntuples(held), 0, "nothing to hold: %s", lock);
-    PQclear(held);
+    struct db *gate = rig_open(), *clients[2] = { rig_open(), rig_open() };
+    const struct rig_step steps[2] = { first, second };
+    struct rig_thread threads[2];
+    rig_hold(gate, lock, lock_id);
     for (int i = 0; i < 2; i++) {
-        clients[i].db = rig_open();
-        cr_assert_eq(pthread_create(&clients[i].thread, NULL, run_client, &clients[i]), 0);
-        rig_wait_blocked(watcher, db_backend_pid(clients[i].db));
+        rig_start(&threads[i], clients[i], steps[i]);
+        rig_wait_blocked(watcher, db_backend_pid(clients[i]));
     }
     cr_assert_eq(db_end(gate, ERR_OK), ERR_OK);
     for (int i = 0; i < 2; i++) {
-        pthread_join(clients[i].thread, NULL);
-        db_close(&clients[i].db);
+        rig_join(&threads[i]);
+        db_close(&clients[i]);
     }
     db_close(&gate);
 }

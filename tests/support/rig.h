@@ -48,6 +48,17 @@ struct rig_step {
     void (*run)(struct db *db, void *scene); // in a thread of its own: notes results in the scene, asserts nothing
     void *scene;
 };
+/* A thread that runs a step on `client`. */
+struct rig_thread {
+    struct db *client;
+    struct rig_step step;
+    pthread_t thread;
+};
+void rig_start(struct rig_thread *thread, struct db *client, struct rig_step step);
+void rig_join(struct rig_thread *thread);
+/* Begins a transaction and locks rows in it; $1 of sql is id. db_end lets them go. */
+void rig_hold(struct db *gate, const char *sql, int64_t id);
+
 /* Runs both steps, each on a connection of its own. A third one holds the rows of `lock` ($1 is lock_id) until both
  * wait for them in this order, so `first` goes on first and `second` began before `first` was committed. */
 void rig_race(struct db *watcher, const char *lock, int64_t lock_id, struct rig_step first, struct rig_step second);
