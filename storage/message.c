@@ -140,21 +140,18 @@ static void read_results(const PGresult *r, const struct stop *stops, struct cha
     }
 }
 
-/* The commit's answer was lost: was it made? A recipient that has the number got the mail. */
-static bool find_delivered(struct db *db, const struct stop *stop, struct change_set *changes)
+/* The commit's answer was lost: was it made? A recipient that has the number got the mail. errors: ERR_NOT_FOUND: it was
+ * not; all others: nobody can tell now, so nothing may be repeated. */
+static enum err find_delivered(struct db *db, const struct stop *stop, struct change_set *changes)
 {
     struct db_args args = { 0 };
     PGresult *r = NULL;
     args_i64(&args, stop->target->account.n);
     args_i64(&args, delivery_number(stop));
-    // The newest messages of the account: the commit in doubt was a moment ago.
-    enum err err = db_run(db,
-                          "select p.mailbox_id, p.uid, p.modseq from (select m.message_id, m.delivery_id from message m"
-                          "  where m.account_id = $1 order by m.message_id desc limit 1000) m"
-                          " join placement p on p.account_id = $1 and p.message_id = m.message_id where m.delivery_id = $2",
-                          &args, &r);
-    bool found = !err && PQntuples(r) > 0;
-    if (found) {
+    enum err err = db_run(db, "select o_mailbox, o_uid, o_modseq from delivered_1($1, $2)", &args, &r);
+    if (!err && PQntuples(r) == 0)
+        err = ERR_NOT_FOUND;
+    if (!err) {
         struct delivery_target *t = stop->target;
         t->result = ERR_OK;
         t->mailbox.n = res_i64(r, 0, 0);
@@ -163,7 +160,7 @@ static bool find_delivered(struct db *db, const struct stop *stop, struct change
         change_set_add(changes, (struct change){ t->account, t->mailbox, t->modseq, CHANGE_NEW });
     }
     PQclear(r);
-    return found;
+    return err;
 }
 
 static enum err deliver_stops(struct db *db, const struct load *load, const struct stop *stops, size_t count,
@@ -187,14 +184,14 @@ static enum err deliver_singly(struct db *db, struct delivery *const *deliveries
         struct stop one = stops[i];
         struct load load = { .arena = arena_open() };
         load.blobs.arena = load.arena;
-        enum err err = in_doubt && find_delivered(db, &one, changes) ? ERR_OK : ERR_CONFLICT;
-        if (err) {
+        enum err err = in_doubt ? find_delivered(db, &one, changes) : ERR_NOT_FOUND;
+        if (err == ERR_NOT_FOUND) {
             one.of = 1;
             err = fill_load(db, &load, &deliveries[stops[i].of - 1], 1);
             if (!err)
                 err = deliver_stops(db, &load, &one, 1, changes);
-            if (err && db->in_doubt && find_delivered(db, &one, changes))
-                err = ERR_OK;
+            if (err && db->in_doubt)
+                err = find_delivered(db, &one, changes);
         }
         if (err)
             one.target->result = err == ERR_LIMIT ? ERR_LIMIT : ERR_UNAVAILABLE;
