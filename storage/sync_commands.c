@@ -6,8 +6,6 @@
 #include "storage/blob_internal.h"
 #include "storage/sync_internal.h"
 
-#define CLIENT_ID_DAYS "7 days"
-
 /* ---- results ---- */
 
 enum err sync_result_find(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
@@ -261,7 +259,7 @@ enum err sync_claim_client_id(struct db *db, struct account_id account, struct d
     enum err err = db_run_only(db,
                                "insert into sent_client_id as s (account_id, device_id, client_id) values ($1, $2, $3)"
                                " on conflict (account_id, device_id, client_id) do update set at = now()"
-                               " where s.at < now() - interval '" CLIENT_ID_DAYS "'",
+                               " where s.at < now() - interval '" CLIENT_ID_KEPT "'",
                                &args, &rows);
     *fresh = !err && rows > 0;
     return err;
