@@ -97,7 +97,8 @@ MUST_USE enum err sync_advance(struct db *db, struct account_id account, struct 
 
 /* Ping and hanging Sync: is there news by the steps New and Changes with the stored cut? A mailbox without a state, or
  * whose first key was never used, has news only for rows with uid >= since_uidnext (the uidnext when the Ping came;
- * 0 asks for it: *since_uidnext is set). *kinds: CHANGE_NEW and/or CHANGE_FLAGS|CHANGE_REMOVED. One statement. */
+ * 0 asks for it: *since_uidnext is set). *kinds: CHANGE_NEW and/or CHANGE_FLAGS|CHANGE_REMOVED. One statement; a state
+ * that fell far behind without news is moved to the clock of the look by a second one, as sync_advance does. */
 struct sync_watch {
     struct mailbox_id mailbox;
     uint32_t since_uidnext; // in and out
@@ -140,7 +141,8 @@ MUST_USE enum err sync_change_flags(struct db *db, struct account_id account, st
 MUST_USE enum err sync_delete(struct db *db, struct account_id account, struct device_id device,
                               struct mailbox_id mailbox, const uint32_t *items, size_t count, bool to_trash,
                               const struct actor *by, struct change_set *changes);
-/* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id). */
+/* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id) and under
+ * (key, item). A repeat that runs beside its first try, or behind it, changes nothing and gives the same item. */
 MUST_USE enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device,
                                  struct mailbox_id mailbox, struct slice key, struct slice client_id,
                                  struct append_item *item, struct sync_result *result, struct change_set *changes);

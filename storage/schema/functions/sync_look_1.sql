@@ -57,10 +57,11 @@ begin
 
   -- Changes
   done := true;
-  for p in select x.* from sync_rows_1(p_account, p_mailbox, p_s) x
+  for p in select x.*, sync_change_1(x, case when x.item = x.uid then x.internal_date else sync_known_1(x, p_s) end,
+                        p_device, p_s, cut_date, cut_item) as op
+             from sync_rows_1(p_account, p_mailbox, p_s) x
             where x.item > p_b and x.item <= p_a order by x.modseq loop
-    if (p.internal_date, p.item) < (cut_date, cut_item)
-       or (p.changed_by = p_device and p.modseq_before <= p_s) then
+    if p.op is null then
       rows_read := rows_read + 1;
       continue;
     end if;
@@ -71,7 +72,7 @@ begin
     sent := sent + 1;
     s := p.modseq;
     -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
-    o_step := 2; o_op := case when p.removed_at is null then 1 else 2 end; o_full := p.item <> p.uid;
+    o_step := 2; o_op := p.op; o_full := p.item <> p.uid;
     o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
     o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
     return next;
