@@ -109,8 +109,15 @@ int64_t rig_number(struct db *db, struct account_id account, const char *sql)
     return number;
 }
 
+/* The planner knows nothing of tables that were filled a moment ago, and joins in loops within loops. */
+static void join_by_hash(struct db *db, bool on)
+{
+    cr_assert_eq(db_exec(db, on ? "set enable_nestloop = off" : "reset enable_nestloop"), ERR_OK);
+}
+
 void rig_check_counters(struct db *db, struct account_id account)
 {
+    join_by_hash(db, true);
     cr_expect_eq(rig_number(db, account,
                               "select count(*) from mailbox b left join lateral ("
                               " select count(*) as total, count(*) filter (where flags & 1 = 0) as unseen,"
@@ -138,10 +145,12 @@ void rig_check_counters(struct db *db, struct account_id account)
     cr_expect_eq(rig_number(db, account,
                               "select count(*) - count(distinct modseq) from placement where account_id = $1"),
                  0, "every changed row has a modseq of its own");
+    join_by_hash(db, false);
 }
 
 void rig_check_content(struct db *db, struct account_id account)
 {
+    join_by_hash(db, true);
     cr_expect_eq(rig_number(db, account,
                             "select count(*) from placement p left join message m on m.account_id = p.account_id"
                             "  and m.message_id = p.message_id left join blob b on b.blob_id = m.blob_id"
@@ -154,6 +163,7 @@ void rig_check_content(struct db *db, struct account_id account)
                             "select count(*) from placement where account_id = $1 and removed_at is null"
                             " and message_id = 0"),
                  0, "live messages whose content was let go");
+    join_by_hash(db, false);
 }
 
 struct slice rig_text(struct db *db, struct arena *arena, struct account_id account, struct mailbox_id mailbox,
