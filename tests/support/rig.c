@@ -11,15 +11,45 @@
 const struct actor by_imap = { .protocol = BY_IMAP, .name = "desktop" };
 const struct actor by_admin = { .protocol = BY_ADMIN, .name = "admin" };
 
+static struct db *connect_to(const char *url)
+{
+    struct trace trace = { 0 };
+    struct db *db = NULL;
+    cr_assert_eq(db_open(&(struct db_settings){ .url = url, .name = "test" }, &trace, &db), ERR_OK, "%s", trace.text);
+    return db;
+}
+
 struct db *rig_open(void)
 {
     const char *url = getenv("GODWIT_TEST_DATABASE_URL");
     cr_assert_not_null(url, "GODWIT_TEST_DATABASE_URL names the database of this run");
-    struct trace trace = { 0 };
-    struct db *db = NULL;
-    cr_assert_eq(db_open(&(struct db_settings){ .url = url, .name = "test" }, &trace, &db), ERR_OK, "%s", trace.text);
+    struct db *db = connect_to(url);
     cr_assert_eq(db_migrate(db), ERR_OK, "%s", db_trace(db)->text);
     return db;
+}
+
+struct db *rig_open_empty(struct db *db, const char *suffix)
+{
+    char sql[160], url[1024];
+    rig_drop_scratch(db, suffix);
+    snprintf(sql, sizeof sql, "create database \"%.60s_%s\"", PQdb(db->conn), suffix);
+    cr_assert_eq(db_exec(db, sql), ERR_OK, "%s", db_trace(db)->text);
+    snprintf(url, sizeof url, "%s dbname='%s_%s'", getenv("GODWIT_TEST_DATABASE_URL"), PQdb(db->conn), suffix);
+    return connect_to(url);
+}
+
+struct db *rig_open_scratch(struct db *db, const char *suffix)
+{
+    struct db *scratch = rig_open_empty(db, suffix);
+    cr_assert_eq(db_migrate(scratch), ERR_OK, "%s", db_trace(scratch)->text);
+    return scratch;
+}
+
+void rig_drop_scratch(struct db *db, const char *suffix)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql, "drop database if exists \"%.60s_%s\" with (force)", PQdb(db->conn), suffix);
+    cr_assert_eq(db_exec(db, sql), ERR_OK, "%s", db_trace(db)->text);
 }
 
 struct account_id rig_account(struct db *db)
