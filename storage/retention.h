@@ -43,7 +43,8 @@ struct restored {
 };
 
 /* Brings messages back with flags and internal date: into `to`, else their own mailbox, which is undeleted with those
- * above it or, when its name is taken again by another, replaced by that one. A new uid and modseq each. Audited. May exceed the quota. */
+ * above it or, when its name is taken again by another, replaced by that one. A new uid and modseq each. Audited. May
+ * exceed the quota. */
 MUST_USE enum err deleted_restore(struct db *db, struct arena *arena, struct account_id account,
                                   const struct deleted_id *ids, size_t count, struct mailbox_id to,
                                   const struct actor *by, struct restored *results, struct change_set *changes);

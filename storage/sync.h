@@ -142,7 +142,8 @@ MUST_USE enum err sync_delete(struct db *db, struct account_id account, struct d
                               struct mailbox_id mailbox, const uint32_t *items, size_t count, bool to_trash,
                               const struct actor *by, struct change_set *changes);
 /* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id) and under
- * (key, item). A repeat that runs beside its first try, or behind it, changes nothing and gives the same item. */
+ * (key, item); a new text keeps the flags and keywords of the old one. A repeat that runs beside its first try, or behind
+ * it, changes nothing and gives the same item. */
 MUST_USE enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device,
                                  struct mailbox_id mailbox, struct slice key, struct slice client_id,
                                  struct append_item *item, struct sync_result *result, struct change_set *changes);

@@ -199,7 +199,8 @@ enum err sync_add_draft(struct db *db, struct account_id account, struct device_
     return err;
 }
 
-static enum err uid_of_item(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t item, uint32_t *uid)
+static enum err uid_of_item(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t item, uint32_t *uid,
+                            uint64_t *flags)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
@@ -207,13 +208,15 @@ static enum err uid_of_item(struct db *db, struct account_id account, struct mai
     args_i64(&args, mailbox.n);
     args_i64(&args, item);
     enum err err = db_run(db,
-                          "select uid from placement where account_id = $1 and mailbox_id = $2 and removed_at is null"
+                          "select uid, flags from placement where account_id = $1 and mailbox_id = $2 and removed_at is null"
                           " and ((uid = $3 and item = uid) or (item <> uid and item = $3))",
                           &args, &result);
     if (!err && PQntuples(result) == 0)
         err = fail(&db->trace, ERR_NOT_FOUND, "item=%u", item);
-    if (!err)
+    if (!err) {
         *uid = (uint32_t)res_i64(result, 0, 0);
+        *flags = (uint64_t)res_i64(result, 0, 1);
+    }
     PQclear(result);
     return err;
 }
@@ -232,7 +235,7 @@ enum err sync_change_draft(struct db *db, struct account_id account, struct devi
         return err;
     err = begin_draft(db, account, device, mailbox, key, slice_of(id), result);
     if (err == ERR_NOT_FOUND) {
-        err = uid_of_item(db, account, mailbox, item, &uid);
+        err = uid_of_item(db, account, mailbox, item, &uid, &content->flags);
         if (!err)
             err = message_replace(db, account, mailbox, uid, content, &by, &made);
         result->err = ERR_OK;

@@ -12,6 +12,11 @@ extern const struct actor by_imap, by_admin;
 
 /* A connection to GODWIT_TEST_DATABASE_URL with the schema in force. Fails when the variable is unset. */
 struct db *rig_open(void);
+/* A connection to a database of its own beside it, empty but for the schema, called after `suffix`. */
+struct db *rig_open_scratch(struct db *db, const char *suffix);
+/* The same without the schema. */
+struct db *rig_open_empty(struct db *db, const char *suffix);
+void rig_drop_scratch(struct db *db, const char *suffix);
 /* A new account with a login of its own. */
 struct account_id rig_account(struct db *db);
 struct mailbox_id rig_inbox(void); // the first mailbox of every account
