@@ -117,7 +117,7 @@ static void on_change(void *ctx, const struct change *change)
     pthread_mutex_lock(&auth->lock);
     auth->changes++;
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        if (auth->cache[i].result.account.n == change->account.n)
+        if (change->account.n == 0 || auth->cache[i].result.account.n == change->account.n)
             auth->cache[i].until_us = 0;
     pthread_mutex_unlock(&auth->lock);
 }

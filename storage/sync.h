@@ -193,5 +193,5 @@ MUST_USE enum err sync_folder_delete(struct db *db, struct account_id account, s
 /* SendMail, SmartReply, SmartForward: remembers ClientIds for 7 days. *fresh is false when it was sent before. */
 MUST_USE enum err sync_claim_client_id(struct db *db, struct account_id account, struct device_id device,
                                        struct slice client_id, bool *fresh);
-MUST_USE enum err sync_release_client_id(struct db *db, struct account_id account, struct device_id device,
-                                         struct slice client_id);
+MUST_USE enum err sync_client_id_known(struct db *db, struct account_id account, struct device_id device,
+                                       struct slice client_id, bool *known);

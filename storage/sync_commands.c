@@ -268,12 +268,19 @@ enum err sync_claim_client_id(struct db *db, struct account_id account, struct d
     return err;
 }
 
-enum err sync_release_client_id(struct db *db, struct account_id account, struct device_id device, struct slice client_id)
+enum err sync_client_id_known(struct db *db, struct account_id account, struct device_id device, struct slice client_id,
+                              bool *known)
 {
     struct db_args args = { 0 };
+    PGresult *result = NULL;
     args_i64(&args, account.n);
     args_i64(&args, device.n);
     args_slice(&args, client_id);
-    return db_run_only(db, "delete from sent_client_id where account_id = $1 and device_id = $2 and client_id = $3", &args,
-                       NULL);
+    enum err err = db_run(db,
+                          "select 1 from sent_client_id where account_id = $1 and device_id = $2 and client_id = $3"
+                          " and at >= now() - interval '" CLIENT_ID_DAYS "'",
+                          &args, &result);
+    *known = !err && PQntuples(result) > 0;
+    PQclear(result);
+    return err;
 }

@@ -14,6 +14,10 @@ static void folder_update_run(struct eas_request *req)
         eas_answer_status(req, FOLDER_MALFORMED);
         return;
     }
+    if (slice_eq(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), SLICE_LIT(EAS_OUTBOX_ID))) {
+        eas_answer_status(req, FOLDER_EXISTS);
+        return;
+    }
     if (!eas_folder_id_parse(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), &id.n)) {
         eas_answer_status(req, FOLDER_NOT_FOUND);
         return;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "protocol/eas/email.h"
 #include "protocol/eas/ids.h"
 #include "protocol/mime/compose.h"
 #include "protocol/mime/normal.h"
@@ -86,8 +87,9 @@ static void add_bcc(struct slice raw, struct buf *out)
 
 struct routes {
     struct delivery_target *targets;
+    struct slice *local; // the targets' addresses
     size_t target_count;
-    struct slice *remote;
+    struct slice *remote; // for the outbox
     size_t remote_count;
 };
 
@@ -108,6 +110,7 @@ static struct slice prefix_lines(struct eas_request *req, struct slice recipient
 static int route(struct eas_request *req, const struct slice *recipients, size_t count, struct routes *routes)
 {
     routes->targets = arena_new(req->arena, struct delivery_target, count + 1);
+    routes->local = arena_new(req->arena, struct slice, count + 1);
     routes->remote = arena_new(req->arena, struct slice, count + 1);
     for (size_t i = 0; i < count; i++) {
         struct account account;
@@ -115,7 +118,8 @@ static int route(struct eas_request *req, const struct slice *recipients, size_t
         bool local = false;
         enum err err = account_find_recipient(req->db, req->arena, recipients[i], &account);
         if (err == ERR_OK) {
-            struct delivery_target *target = &routes->targets[routes->target_count++];
+            struct delivery_target *target = &routes->targets[routes->target_count];
+            routes->local[routes->target_count++] = recipients[i];
             target->account = account.id;
             target->prefix = prefix_lines(req, recipients[i]);
             continue;
@@ -144,6 +148,7 @@ static int64_t random_id(void)
     return id & INT64_MAX;
 }
 
+/* Who could not be delivered to while others were waits in the outbox: the phone is told of success only once. */
 static int deliver_local(struct eas_request *req, struct routes *routes, const struct octets *octets)
 {
     struct delivery delivery = { .message.octets = *octets, .delivery_id = random_id(),
@@ -154,14 +159,17 @@ static int deliver_local(struct eas_request *req, struct routes *routes, const s
     enum err err = postman_deliver_now(req->app->server->postman, req->db, &delivery);
     if (err)
         return err == ERR_UNAVAILABLE ? EAS_SERVER_ERROR_RETRY : EAS_SUBMISSION_FAILED;
-    size_t taken = 0;
+    size_t taken = 0, others = routes->remote_count;
     for (size_t i = 0; i < delivery.target_count; i++) {
-        taken += delivery.targets[i].result == ERR_OK;
-        if (delivery.targets[i].result != ERR_OK)
-            log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", delivery.targets[i].account.n),
-                      LOG_T("result", err_name(delivery.targets[i].result)));
+        const struct delivery_target *target = &delivery.targets[i];
+        taken += target->result == ERR_OK;
+        if (target->result == ERR_OK)
+            continue;
+        log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", target->account.n),
+                  LOG_T("result", err_name(target->result)));
+        routes->remote[routes->remote_count++] = routes->local[i];
     }
-    return taken || routes->remote_count ? 0 : EAS_SUBMISSION_FAILED;
+    return taken || others ? 0 : EAS_SUBMISSION_FAILED;
 }
 
 static int queue_remote(struct eas_request *req, const struct routes *routes, const struct octets *octets)
@@ -214,9 +222,9 @@ static int send_prepared(struct eas_request *req, struct slice raw, const struct
     struct octets octets = { buf_slice(&sent), -1, (int64_t)buf_len(&sent) };
     int status = route(req, recipients, count, &routes);
     if (!status)
-        status = queue_remote(req, &routes, &octets);
-    if (!status)
         status = deliver_local(req, &routes, &octets);
+    if (!status)
+        status = queue_remote(req, &routes, &octets);
     if (!status && save)
         save_in_sent(req, raw, buf_slice(&sent));
     buf_free(&sent);
@@ -305,29 +313,28 @@ static void mark_source(struct eas_request *req, const struct eas_source *source
         log_event(LOG_WARN, "eas_source_not_marked", LOG_I("account", eas_account(req).n), LOG_T("result", err_name(err)));
 }
 
+/* Remembered once it went out, never before: a server that dies in between sends twice, and loses nothing. The account's
+ * queue of writes keeps a repeat from running beside its first. */
+static void remember_client_id(struct eas_request *req, struct slice client_id)
+{
+    bool fresh;
+    if (client_id.len && sync_claim_client_id(req->db, eas_account(req), req->device.id, client_id, &fresh) != ERR_OK)
+        log_event(LOG_WARN, "eas_client_id_not_kept", LOG_I("account", eas_account(req).n));
+}
+
 void eas_compose_send(struct eas_request *req, const struct eas_compose *compose, struct slice raw,
                       const struct eas_source *source, uint64_t source_flag, const char *source_keyword)
 {
-    bool fresh = true;
-    enum err err = compose->client_id.len ? sync_claim_client_id(req->db, eas_account(req), req->device.id,
-                                                                 compose->client_id, &fresh)
+    bool known = false;
+    enum err err = compose->client_id.len ? sync_client_id_known(req->db, eas_account(req), req->device.id,
+                                                                 compose->client_id, &known)
                                           : ERR_OK;
-    if (err) {
-        eas_answer_error(req, EAS_SERVER_ERROR_RETRY);
-        return;
-    }
-    if (!fresh) {
-        eas_answer_error(req, EAS_PREVIOUSLY_SENT);
-        return;
-    }
-    int status = eas_send(req, raw, compose->save);
+    int status = err ? EAS_SERVER_ERROR_RETRY : known ? EAS_PREVIOUSLY_SENT : eas_send(req, raw, compose->save);
     if (status) {
-        if (compose->client_id.len &&
-            sync_release_client_id(req->db, eas_account(req), req->device.id, compose->client_id) != ERR_OK)
-            log_event(LOG_WARN, "eas_client_id_kept", LOG_I("account", eas_account(req).n));
         eas_answer_error(req, status);
         return;
     }
+    remember_client_id(req, compose->client_id);
     if (source && source->found)
         mark_source(req, source, source_flag, source_keyword);
     req->status = 1;
@@ -337,6 +344,21 @@ void eas_compose_send(struct eas_request *req, const struct eas_compose *compose
 static enum err read_source(struct eas_request *req, const struct eas_source *source, struct buf *out)
 {
     return message_read(req->db, &source->item.message, 0, source->item.message.size, out);
+}
+
+static bool is_smime(struct arena *arena, struct slice raw)
+{
+    struct mime_meta meta;
+    mime_describe(raw, arena, &meta);
+    return eas_is_smime(&meta);
+}
+
+/* What is signed or encrypted goes on whole, or its signature breaks. */
+static enum mime_quote how_to_quote(struct eas_request *req, struct slice original, bool forward)
+{
+    if (is_smime(req->arena, original))
+        return MIME_ATTACH_ORIGINAL;
+    return forward ? MIME_QUOTE_WITH_ATTACHMENTS : MIME_QUOTE_INLINE;
 }
 
 void eas_smart_send(struct eas_request *req, bool forward)
@@ -353,15 +375,15 @@ void eas_smart_send(struct eas_request *req, bool forward)
         eas_answer_error(req, EAS_ITEM_NOT_FOUND);
         return;
     }
+    bool as_is = compose.replace_mime || is_smime(req->arena, compose.mime);
     struct buf original = { 0 }, whole = { 0 };
-    if (source.found && !compose.replace_mime)
+    if (source.found && !as_is)
         err = read_source(req, &source, &original);
     if (err && err != ERR_NOT_FOUND) {
         eas_answer_unavailable(req);
     } else {
-        if (source.found && !compose.replace_mime)
-            mime_quote_original(compose.mime, buf_slice(&original), forward ? MIME_ATTACH_ORIGINAL : MIME_QUOTE_INLINE,
-                                &whole);
+        if (source.found && !as_is)
+            mime_quote_original(compose.mime, buf_slice(&original), how_to_quote(req, buf_slice(&original), forward), &whole);
         else
             buf_add(&whole, compose.mime);
         eas_compose_send(req, &compose, buf_slice(&whole), &source, forward ? 0 : FLAG_ANSWERED,

@@ -97,6 +97,8 @@ void client_drop(struct http_client *client)
     struct front_loop *fl = client->fl;
     list_remove(client);
     loop_timer_clear(fl->loop, &client->timer);
+    if (client->park)
+        log_event(LOG_DEBUG, "http_parked_client_gone", LOG_I("session", client->number));
     park_drop(client);
     if (client->rerun)
         exchange_cancel(client->rerun);

@@ -352,6 +352,7 @@ void imap_finish_later(struct imap_session *s)
 void imap_logged_in(struct imap_session *s, const struct auth_result *who)
 {
     s->account = who->account;
+    s->auth_version = who->auth_version;
     memcpy(s->login, who->login, sizeof s->login);
     s->state = IMAP_LOGGED_IN;
 }
@@ -360,7 +361,7 @@ void imap_logged_in(struct imap_session *s, const struct auth_result *who)
 static void watch_account(struct imap_session *s)
 {
     if ((s->state & IMAP_INSIDE) && !s->watcher) {
-        s->watcher = hub_watch(s->server->hub, s->loop, s->account,
+        s->watcher = hub_watch(s->server->hub, s->loop, s->account, s->auth_version,
                                CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_hub, s);
         conn_set_timeout(s->conn, settings_int(s->server->settings, SETTING_IMAP_IDLE_TIMEOUT_S));
     }

@@ -81,6 +81,7 @@ struct imap_session {
 
     /* login */
     struct account_id account;
+    int64_t auth_version; // of the login
     char login[LOGIN_MAX + 1];
     struct hub_watcher *watcher;
     bool ended_by_auth; // password or status changed

@@ -400,7 +400,7 @@ static void drop_names(struct snapshots *all, struct account_id account)
 {
     all->name_generation++;
     for (size_t i = 0; i < NAMES; i++)
-        if (all->names[i].account.n == account.n && all->names[i].mailbox.n)
+        if ((account.n == 0 || all->names[i].account.n == account.n) && all->names[i].mailbox.n)
             drop_name(&all->names[i]);
 }
 
@@ -426,7 +426,7 @@ static void on_change(void *ctx, const struct change *change)
     } else {
         for (size_t b = 0; b < BUCKETS; b++)
             for (struct entry *entry = all->buckets[b]; entry; entry = entry->next)
-                if (entry->account.n == change->account.n)
+                if (change->account.n == 0 || entry->account.n == change->account.n)
                     mark_stale(entry, change->modseq);
     }
     pthread_mutex_unlock(&all->lock);

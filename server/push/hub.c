@@ -44,7 +44,7 @@ struct hub_loop { // watchers of one loop
 struct watched { // an account that somebody here watches
     struct watched *next;
     struct account_id account;
-    int64_t seen_modseq, seen_auth;
+    int64_t seen_modseq, seen_auth; // seen_auth 0: those who knew an older one have been told
     uint32_t total, on_loop[LOOPS_MAX];
 };
 
@@ -104,8 +104,8 @@ static struct watched **find_watched(struct hub *hub, struct account_id account)
     return at;
 }
 
-struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, unsigned mask, hub_fn fn,
-                              void *ctx)
+struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, int64_t auth_version,
+                              unsigned mask, hub_fn fn, void *ctx)
 {
     assert(loop_is_current(loop));
     struct hub_watcher *watcher = mem_new(struct hub_watcher);
@@ -117,6 +117,8 @@ struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account
         (*at)->account = account;
         hub->watched_count++;
     }
+    if ((*at)->seen_auth == 0 || auth_version < (*at)->seen_auth)
+        (*at)->seen_auth = auth_version; // the oldest: a recheck tells all of them
     (*at)->total++;
     (*at)->on_loop[part->index]++;
     pthread_mutex_unlock(&hub->lock);
@@ -200,14 +202,21 @@ static void push(struct change **list, size_t *count, size_t *room, const struct
     (*list)[(*count)++] = *change;
 }
 
-static void tell_local(struct hub *hub, const struct change *change)
+static void tell_observers(struct hub *hub, const struct change *change)
 {
     for (size_t i = 0; i < hub->observer_count; i++)
         hub->observers[i].fn(hub->observers[i].ctx, change);
+}
+
+static void tell_local(struct hub *hub, const struct change *change)
+{
+    tell_observers(hub, change);
     pthread_mutex_lock(&hub->lock);
     struct watched *watched = *find_watched(hub, change->account);
     if (watched && change->modseq > watched->seen_modseq && change->modseq != UNKNOWN_MODSEQ)
         watched->seen_modseq = change->modseq;
+    if (watched && (change->kinds & CHANGE_AUTH))
+        watched->seen_auth = 0;
     for (size_t i = 0; watched && i < hub->loop_count; i++) {
         struct hub_loop *part = hub->loops[i];
         if (watched->on_loop[i] == 0)
@@ -223,9 +232,10 @@ static void tell_local(struct hub *hub, const struct change *change)
 
 static size_t list_watched(struct hub *hub, struct account_id **ids);
 
-/* Somebody changed something, it is not known who: every watcher looks. */
+/* Somebody changed something, it is not known who: every watcher looks, and nothing that is kept counts. */
 static void tell_everybody(struct hub *hub)
 {
+    tell_observers(hub, &(struct change){ { 0 }, { 0 }, UNKNOWN_MODSEQ, ALL_KINDS });
     struct account_id *ids;
     size_t count = list_watched(hub, &ids);
     for (size_t i = 0; i < count; i++)
@@ -377,7 +387,6 @@ static unsigned news_of(struct hub *hub, struct account_id account, int64_t mods
             kinds |= ALL_KINDS;
         if (watched->seen_auth && auth != watched->seen_auth)
             kinds |= CHANGE_AUTH;
-        watched->seen_auth = auth;
     }
     pthread_mutex_unlock(&hub->lock);
     return kinds;
@@ -407,8 +416,13 @@ static enum err recheck(struct hub *hub, struct db *db)
 /* One life of the listening connection: ends when it is lost or the hub ends. */
 static void listen_once(struct hub *hub, struct db *db)
 {
-    if (db_listen(db) || recheck(hub, db)) // events sent while nobody listened
+    if (db_listen(db))
         return;
+    // Events sent while nobody listened: whoever watches is told by the clocks, whatever is kept counts no more.
+    tell_observers(hub, &(struct change){ { 0 }, { 0 }, UNKNOWN_MODSEQ, ALL_KINDS | CHANGE_AUTH });
+    if (recheck(hub, db))
+        return;
+    log_event(LOG_DEBUG, "hub.listening", LOG_I("recheck_s", hub->recheck_s));
     int64_t next_us = clock_mono_us() + hub->recheck_s * US_PER_S;
     while (!is_ending(hub)) {
         const char *payload;
