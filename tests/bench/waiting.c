@@ -40,17 +40,18 @@ static void base64(const char *text, char out[256])
     out[at] = '\0';
 }
 
-static void post(struct client *http, const struct options *options, int user, const char *command, struct slice body)
+static void post(struct client *http, const struct options *options, int user, const char *method, const char *command,
+                 struct slice body)
 {
     char login[128], pair[180], credentials[256], head[1024];
     login_of(options, user, login);
     snprintf(pair, sizeof pair, "%s:%s", login, options->password);
     base64(pair, credentials);
     int len = snprintf(head, sizeof head,
-                       "POST /Microsoft-Server-ActiveSync?Cmd=%s&User=%s&DeviceId=BENCH%d&DeviceType=Bench HTTP/1.1\r\n"
+                       "%s /Microsoft-Server-ActiveSync?Cmd=%s&User=%s&DeviceId=BENCH%d&DeviceType=Bench HTTP/1.1\r\n"
                        "Host: localhost\r\nAuthorization: Basic %s\r\nMS-ASProtocolVersion: 14.1\r\nUser-Agent: Bench/1.0\r\n"
                        "Content-Type: application/vnd.ms-sync.wbxml\r\nContent-Length: %zu\r\n\r\n",
-                       command, login, user, credentials, body.len);
+                       method, command, login, user, credentials, body.len);
     struct buf whole = { 0 };
     buf_add(&whole, slice_make(head, (size_t)len));
     buf_add(&whole, body);
@@ -79,9 +80,9 @@ static void make_phones(const struct options *options, int number, void *own)
     struct buf folder_sync = read_file(options->folder_sync), sync = read_file(options->sync);
     for (int i = number; i < options->users; i += options->clients) {
         struct client *http = client_open(options->http, options->tls);
-        post(http, options, options->first + i, "FolderSync", buf_slice(&folder_sync));
+        post(http, options, options->first + i, "POST", "FolderSync", buf_slice(&folder_sync));
         answer(http);
-        post(http, options, options->first + i, "Sync", buf_slice(&sync));
+        post(http, options, options->first + i, "POST", "Sync", buf_slice(&sync));
         answer(http);
         client_close(&http);
     }
@@ -105,7 +106,10 @@ static void start_pings(const struct options *options, int number, void *own)
     struct buf ping = read_file(options->ping);
     for (int i = number; i < options->users; i += options->clients) {
         waiting[i] = client_open(options->http, options->tls);
-        post(waiting[i], options, options->first + i, "Ping", buf_slice(&ping));
+        // The login first: the server refuses more passwords at once than it has workers for.
+        post(waiting[i], options, options->first + i, "OPTIONS", "Ping", SLICE_LIT(""));
+        answer(waiting[i]);
+        post(waiting[i], options, options->first + i, "POST", "Ping", buf_slice(&ping));
     }
     buf_free(&ping);
 }
