@@ -278,7 +278,7 @@ enum err sync_client_id_known(struct db *db, struct account_id account, struct d
     args_slice(&args, client_id);
     enum err err = db_run(db,
                           "select 1 from sent_client_id where account_id = $1 and device_id = $2 and client_id = $3"
-                          " and at >= now() - interval '" CLIENT_ID_DAYS "'",
+                          " and at >= now() - interval '" CLIENT_ID_KEPT "'",
                           &args, &result);
     *known = !err && PQntuples(result) > 0;
     PQclear(result);

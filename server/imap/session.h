@@ -93,7 +93,7 @@ struct imap_session {
     uint32_t first_recent;  // uids from here on are \Recent in this session
     struct snapshot *view;  // what this client was told last: its message numbers
     struct snapshot *fresh; // newest known, for flags; may be ahead of view
-    struct own_changes own[IMAP_OWN_MAX];
+    struct own_changes *own; // IMAP_OWN_MAX of them, from the first change to the next sync
     size_t own_count;
     bool condstore;
 

@@ -1,8 +1,16 @@
 /* The view: what this client was told of its mailbox, and how it is brought up to date. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "protocol/imap/write.h"
 #include "server/imap/session.h"
+
+static void forget_own(struct imap_session *s)
+{
+    free(s->own);
+    s->own = NULL;
+    s->own_count = 0;
+}
 
 void imap_deselect(struct imap_session *s)
 {
@@ -11,13 +19,15 @@ void imap_deselect(struct imap_session *s)
     free(s->mailbox_path);
     s->mailbox_path = NULL;
     s->mailbox.n = 0;
-    s->own_count = 0;
+    forget_own(s);
     if (s->state == IMAP_SELECTED)
         s->state = IMAP_LOGGED_IN;
 }
 
 void imap_own(struct imap_session *s, int64_t first, int64_t last)
 {
+    if (!s->own)
+        s->own = mem_alloc(IMAP_OWN_MAX * sizeof *s->own);
     if (s->own_count && s->own[s->own_count - 1].last + 1 == first) {
         s->own[s->own_count - 1].last = last;
         return;
@@ -113,7 +123,7 @@ enum imap_result imap_sync(struct imap_session *s, struct worker *worker)
     snapshot_news_free(&news);
     snapshot_release(&s->view);
     s->view = snapshot_hold(s->fresh);
-    s->own_count = 0;
+    forget_own(s);
     return IMAP_DONE;
 }
 

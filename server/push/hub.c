@@ -45,8 +45,9 @@ struct watched { // an account that somebody here watches
     struct watched *next;
     struct account_id account;
     int64_t seen_modseq, seen_auth; // seen_auth 0: those who knew an older one have been told
-    uint32_t total, on_loop[LOOPS_MAX];
+    uint64_t on_loops;              // bit i: loops[i] has watchers of it
 };
+_Static_assert(LOOPS_MAX <= 64, "a bit each");
 
 struct hub {
     pthread_mutex_t lock;
@@ -119,8 +120,7 @@ struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account
     }
     if ((*at)->seen_auth == 0 || auth_version < (*at)->seen_auth)
         (*at)->seen_auth = auth_version; // the oldest: a recheck tells all of them
-    (*at)->total++;
-    (*at)->on_loop[part->index]++;
+    (*at)->on_loops |= UINT64_C(1) << part->index;
     pthread_mutex_unlock(&hub->lock);
     struct hub_watcher **bucket = &part->buckets[bucket_of(account)];
     *watcher = (struct hub_watcher){ .next = *bucket, .home = part, .account = account, .mask = mask, .fn = fn, .ctx = ctx };
@@ -128,6 +128,14 @@ struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account
         (*bucket)->prev = watcher;
     *bucket = watcher;
     return watcher;
+}
+
+static bool has_watcher(const struct hub_loop *part, struct account_id account)
+{
+    const struct hub_watcher *watcher = part->buckets[bucket_of(account)];
+    while (watcher && watcher->account.n != account.n)
+        watcher = watcher->next;
+    return watcher != NULL;
 }
 
 void hub_unwatch(struct hub *hub, struct hub_watcher **watcher)
@@ -145,15 +153,17 @@ void hub_unwatch(struct hub *hub, struct hub_watcher **watcher)
         gone->prev->next = gone->next;
     else
         part->buckets[bucket_of(gone->account)] = gone->next;
-    pthread_mutex_lock(&hub->lock);
-    struct watched **at = find_watched(hub, gone->account), *watched = *at;
-    watched->on_loop[part->index]--;
-    if (--watched->total == 0) {
-        *at = watched->next;
-        hub->watched_count--;
-        free(watched);
+    if (!has_watcher(part, gone->account)) {
+        pthread_mutex_lock(&hub->lock);
+        struct watched **at = find_watched(hub, gone->account), *watched = *at;
+        watched->on_loops &= ~(UINT64_C(1) << part->index);
+        if (watched->on_loops == 0) {
+            *at = watched->next;
+            hub->watched_count--;
+            free(watched);
+        }
+        pthread_mutex_unlock(&hub->lock);
     }
-    pthread_mutex_unlock(&hub->lock);
     free(gone);
     *watcher = NULL;
 }
@@ -219,7 +229,7 @@ static void tell_local(struct hub *hub, const struct change *change)
         watched->seen_auth = 0;
     for (size_t i = 0; watched && i < hub->loop_count; i++) {
         struct hub_loop *part = hub->loops[i];
-        if (watched->on_loop[i] == 0)
+        if (!(watched->on_loops >> i & 1))
             continue;
         push(&part->queue, &part->count, &part->room, change);
         if (!part->posted) {
