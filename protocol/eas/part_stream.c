@@ -14,14 +14,29 @@ void part_stream_fini(struct part_stream *stream)
     buf_free(&stream->blanks);
 }
 
+/* What a group of fewer than four letters holds; a single letter holds nothing. */
+static size_t end_group(struct part_stream *stream, char to[2])
+{
+    size_t len = 0;
+    if (stream->letters == 2)
+        to[len++] = (char)(stream->bits >> 4);
+    if (stream->letters == 3) {
+        to[len++] = (char)(stream->bits >> 10);
+        to[len++] = (char)(stream->bits >> 2);
+    }
+    stream->letters = 0;
+    stream->bits = 0;
+    return len;
+}
+
 static void add_base64(struct part_stream *stream, struct slice in, struct buf *out)
 {
-    char *to = buf_reserve(out, in.len / 4 * 3 + 3);
+    char *to = buf_reserve(out, in.len / 4 * 3 + 5);
     size_t at = 0;
-    for (size_t i = 0; i < in.len && !stream->padded; i++) {
+    for (size_t i = 0; i < in.len; i++) {
         int value = base64_value(in.at[i]);
-        if (in.at[i] == '=' && stream->letters >= 2)
-            stream->padded = true;
+        if (in.at[i] == '=') // ends a group: pieces that were encoded one by one and joined decode too
+            at += end_group(stream, to + at);
         if (value < 0)
             continue;
         stream->bits = stream->bits << 6 | (uint32_t)value;
@@ -38,13 +53,7 @@ static void add_base64(struct part_stream *stream, struct slice in, struct buf *
 
 static void end_base64(struct part_stream *stream, struct buf *out)
 {
-    if (stream->letters == 2)
-        buf_add_byte(out, (char)(stream->bits >> 4));
-    if (stream->letters == 3) {
-        buf_add_byte(out, (char)(stream->bits >> 10));
-        buf_add_byte(out, (char)(stream->bits >> 2));
-    }
-    stream->letters = 0;
+    buf_commit(out, end_group(stream, buf_reserve(out, 2)));
 }
 
 static int hex_value(char c)

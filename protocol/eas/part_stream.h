@@ -9,7 +9,6 @@ struct part_stream {
     uint8_t encoding; // enum mime_encoding
     uint32_t bits;    // base64: the open group
     uint8_t letters;  // base64: letters in it
-    bool padded;      // base64: "=" was seen
     char held[3];     // quoted-printable: "=" and what follows, blanks before a line end
     uint8_t held_len;
     struct buf blanks;

@@ -9,7 +9,10 @@ static const struct {
 } rows[] = {
     { "base64", MIME_BASE64, "SGVs\r\nbG8=\r\n", "Hello" },
     { "base64, letters between", MIME_BASE64, "SG!Vs bG 8", "Hello" },
-    { "base64, end behind the padding", MIME_BASE64, "SGVsbG8=SGVs", "Hello" },
+    { "base64, pieces joined", MIME_BASE64, "SGVsbG8=SGVs", "HelloHel" },
+    { "base64, joined at one octet", MIME_BASE64, "SA==ZWw=\r\n=bG8", "Hello" },
+    { "base64, cut off", MIME_BASE64, "SGVsbG", "Hell" },
+    { "base64, a lonely letter", MIME_BASE64, "SGVsb", "Hel" },
     { "base64, empty", MIME_BASE64, "\r\n", "" },
     { "quoted-printable", MIME_QUOTED_PRINTABLE, "B=FCro =3D x=\r\ny", "B\xfcro = xy" },
     { "soft break with LF", MIME_QUOTED_PRINTABLE, "a=\nb", "ab" },
