@@ -176,23 +176,24 @@ static void skip_cfws(struct slice *in)
 
 static struct slice take_quoted(struct slice *in, struct arena *arena)
 {
-    char *to = NULL;
-    size_t len = 0, i = 1;
-    for (; i < in->len && in->at[i] != '"'; i++) {
-        if (in->at[i] == '\\' && i + 1 < in->len) {
-            if (!to) {
-                to = arena_alloc(arena, in->len);
-                memcpy(to, in->at + 1, len);
-            }
-            i++;
+    size_t end = 1, escapes = 0;
+    for (; end < in->len && in->at[end] != '"'; end++)
+        if (in->at[end] == '\\' && end + 1 < in->len) {
+            end++;
+            escapes++;
         }
-        if (to)
-            to[len] = in->at[i];
-        len++;
+    struct slice text = slice_make(in->at + 1, end - 1);
+    *in = slice_tail(*in, end < in->len ? end + 1 : end);
+    if (!escapes)
+        return text;
+    char *to = arena_alloc(arena, text.len - escapes + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '\\' && i + 1 < text.len)
+            i++;
+        to[len++] = text.at[i];
     }
-    struct slice text = slice_make(to ? to : in->at + 1, len);
-    *in = slice_tail(*in, i < in->len ? i + 1 : i);
-    return text;
+    return slice_make(to, len);
 }
 
 /* A token, or what people write in its place: "filename=my file.pdf". */
