@@ -8,7 +8,7 @@
 #include "protocol/eas/category.h"
 #include "protocol/eas/date.h"
 #include "protocol/eas/ids.h"
-#include "protocol/eas/part_stream.h"
+#include "protocol/mime/part_stream.h"
 #include "protocol/wbxml/utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
