@@ -10,7 +10,7 @@
 #include "protocol/mime/render.h"
 
 #define FOLDER GODWIT_SOURCE_DIR "/tests/data/mime"
-#define SHOWN_MAX 2000u // octets of one line that are shown; the rest is in its check sum
+#define SHOWN_MAX 8000u // octets of one line that are shown; the rest is in its check sum
 #define PARTS_SHOWN 40u
 
 static struct buf read_file(const char *path)
