@@ -143,7 +143,7 @@ bool eas_category_from_keyword(struct slice keyword, struct arena *arena, struct
     if (!slice_starts_nocase(keyword, prefix))
         return utf8_valid(keyword);
     struct slice rest = slice_tail(keyword, prefix.len);
-    char *out = arena_alloc(arena, rest.len + 8);
+    char *out = arena_alloc(arena, rest.len * 2 + 8); // 16 digits are six units: 18 octets of UTF-8
     size_t at = 0;
     while (rest.len) {
         if (!slice_take(&rest, '&')) {

@@ -87,6 +87,20 @@ static void gather_needles(struct search_work *w, const struct search_key *key)
     }
 }
 
+/* Sets of thousands of runs are asked about every message: sorted once, each answer takes a few steps. */
+static void sort_sets(struct imap_session *s, struct search_key *key)
+{
+    uint32_t total = snapshot_count(s->view);
+    for (; key; key = key->next) {
+        struct uidset given = key->set;
+        if (key->op == SEARCH_SEQ)
+            uidset_normalise(&given, total, s->arena, &key->set);
+        else if (key->op == SEARCH_UID)
+            uidset_normalise(&given, total ? snapshot_row(s->view, total)->uid : 0, s->arena, &key->set);
+        sort_sets(s, key->children);
+    }
+}
+
 static const char *needle_of(const struct search_work *w, const struct search_key *key)
 {
     for (size_t i = 0; i < w->needle_count; i++)
@@ -284,7 +298,6 @@ static bool matches_date(struct search_work *w, struct candidate *c, const struc
 static bool matches(struct imap_session *s, struct candidate *c, const struct search_key *key)
 {
     struct search_work *w = s->work;
-    uint32_t total = snapshot_count(s->view);
     switch (key->op) {
     case SEARCH_ALL:
         return true;
@@ -298,9 +311,9 @@ static bool matches(struct imap_session *s, struct candidate *c, const struct se
     case SEARCH_NOT:
         return !matches(s, c, key->children);
     case SEARCH_SEQ:
-        return uidset_has(&key->set, c->number, total);
+        return uidset_has_sorted(&key->set, c->number);
     case SEARCH_UID:
-        return uidset_has(&key->set, c->row->uid, total ? snapshot_row(s->view, total)->uid : 0);
+        return uidset_has_sorted(&key->set, c->row->uid);
     case SEARCH_FLAG:
         return c->now->flags & key->number;
     case SEARCH_KEYWORD:
@@ -428,7 +441,7 @@ static enum imap_result finish(struct imap_session *s, const struct search_progr
 
 static enum imap_result run_search(struct imap_session *s, struct worker *worker)
 {
-    const struct search_program *p = s->args;
+    struct search_program *p = s->args;
     struct search_work *w = s->work;
     uint32_t total = snapshot_count(s->view);
     if (!w) {
@@ -446,6 +459,7 @@ static enum imap_result run_search(struct imap_session *s, struct worker *worker
         w->next = 1;
         w->now_us = clock_wall_us();
         gather_needles(w, p->root);
+        sort_sets(s, p->root);
     }
     if (worker && !(w->db = imap_db(s, worker)))
         return IMAP_DONE;

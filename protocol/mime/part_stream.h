@@ -1,4 +1,4 @@
-/* Undoing a part's transfer encoding piece by piece, for attachments of any size: base64 and quoted-printable
+/* Undoing a part's transfer encoding piece by piece, for parts of any size: base64 and quoted-printable
  * (RFC 2045 6.7, 6.8); others pass as they are. Broken input gives as much as decodes. */
 #pragma once
 
@@ -9,10 +9,9 @@ struct part_stream {
     uint8_t encoding; // enum mime_encoding
     uint32_t bits;    // base64: the open group
     uint8_t letters;  // base64: letters in it
-    bool padded;      // base64: "=" was seen
-    char held[3];     // quoted-printable: "=" and what follows, blanks before a line end
+    char held[2];     // quoted-printable: "=" and the first digit behind it
     uint8_t held_len;
-    struct buf blanks;
+    struct buf blanks; // quoted-printable: what is dropped when the line ends here
 };
 
 void part_stream_init(struct part_stream *stream, uint8_t encoding);
