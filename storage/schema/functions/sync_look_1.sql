@@ -57,8 +57,7 @@ begin
 
   -- Changes
   done := true;
-  for p in select x.*, sync_change_1(x, case when x.item = x.uid then x.internal_date else sync_known_1(x, p_s) end,
-                        p_device, p_s, cut_date, cut_item) as op
+  for p in select x.*, sync_change_1(x, p_device, p_s, cut_date, cut_item) as op
              from sync_rows_1(p_account, p_mailbox, p_s) x
             where x.item > p_b and x.item <= p_a order by x.modseq loop
     if p.op is null then

@@ -51,8 +51,7 @@ begin
       o_news := 1;
     end if;
     if box.modseq_items > st.s then
-      select count(*), coalesce(bool_or(sync_change_1(x, case when x.item = x.uid then x.internal_date else sync_known_1(x, st.s) end,
-                         p_device, st.s, st.date, st.item) is not null), false)
+      select count(*), coalesce(bool_or(sync_change_1(x, p_device, st.s, st.date, st.item) is not null), false)
         into passed, changed from sync_rows_1(p_account, o_mailbox, st.s) x where x.item > st.b and x.item <= st.a;
       if changed then
         o_news := o_news | 2;
