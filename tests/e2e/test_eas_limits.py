@@ -204,3 +204,20 @@ class Addresses(EasTest):
         self.assertLessEqual(len(got.encode()), 32768)
         self.assertGreater(len(got.encode()), 32000)
         self.assertTrue(got.rstrip().endswith(">"), got[-60:])
+
+
+class Slowed(EasTest):
+    settings = {"auth__failures_max": 1, "auth__slow_ms": 1000, "auth__slow_max_ms": 1000}
+
+    def test_a_login_that_is_held_back_is_not_told_that_its_mail_is_too_big(self):
+        """HELD_BODY_MAX: what is longer is not read before the login, and asked for again."""
+        thief, phone = self.phone(), self.phone()
+        thief.password = "wrong"
+        for _ in range(3):
+            self.assertEqual(thief.post("FolderSync", body=b"x").status, 401)
+        big = f"To: {BOB}\r\nSubject: big\r\n\r\n" + ("y" * 76 + "\r\n") * 1000
+        answer = phone.send(big, "big")
+        self.assertEqual((answer.status, answer.headers["Retry-After"]), (503, "30"))
+        self.assertEqual(phone.folder_sync().get("FolderHierarchy:Status"), "1", "a small one waits and is let in")
+        self.assertEqual(phone.send(big, "big").body, b"", "now the login is known")
+        self.assertIn(thief.send(big, "t").status, (401, 503))

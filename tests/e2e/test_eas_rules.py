@@ -399,6 +399,17 @@ class PingRules(EasTest):
             root = phone.call("Sync", phone.sync_request(phone.collection(inbox), heartbeat=seconds))
             self.assertEqual((root.get("AirSync:Status"), root.get("AirSync:Limit")), ("14", bound))
 
+    def test_the_outbox_may_be_watched(self):
+        """Some phones watch nothing else."""
+        phone, inbox = self.primed()
+        outbox = phone.folder("Outbox")
+        self.assertEqual(phone.ping(1, outbox).answer().root.get("Ping:Status"), "1")
+        phone.sync(outbox)
+        self.assertEqual(phone.start("Sync", phone.sync_request(phone.collection(outbox), heartbeat=1)).answer().body, b"")
+        self.deliver("x")
+        root = phone.ping(600, outbox, inbox).answer().root
+        self.assertEqual([f.text for f in root.find("Ping:Folders").children], [inbox])
+
     def test_trouble_of_our_own_is_8(self):
         phone, inbox = self.primed()
         sql = Sql(self.server)
