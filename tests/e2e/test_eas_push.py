@@ -9,11 +9,11 @@ from eas_base import BOB, EasTest, Sql, wait_lines
 from eas_client import Phone
 from harness import PASSWORD, message, wait_for
 
-BACKENDS = "select pid, state, xact_start is null, state_change from pg_stat_activity where application_name like 'godwit%' order by 1"
-
+BACKENDS = ("select pid, state, xact_start is null from pg_stat_activity where application_name like 'godwit%'"
+            " and datname = current_database() order by 1")
 # The latest statement of each connection, but the one that writes once a minute when phones were last seen.
 STATEMENTS = ("select pid, state_change, query from pg_stat_activity where application_name like 'godwit%'"
-              " and query not like '%last_seen%'")
+              " and query not like '%last_seen%' and datname = current_database()")
 
 
 class Parked(EasTest):
@@ -264,11 +264,12 @@ class Cut(EasTest):
         """Ends the listening connection and keeps it from coming back; returns how to let it in again."""
         sql, admin = Sql(self.server), Sql(self.server, "postgres")
         name = sql("select current_database()")[0]
-        self.assertEqual(len(sql("select 1 from pg_stat_activity where application_name = 'godwit-listen'")), 1)
+        self.assertEqual(len(sql("select 1 from pg_stat_activity where application_name = 'godwit-listen' and datname = current_database()")), 1)
         self.addCleanup(admin, f"alter database {name} with allow_connections true")
         admin(f"alter database {name} with allow_connections false")
         lines = len(self.server.log.lines)
-        admin("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'godwit-listen'")
+        sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'godwit-listen'"
+            " and datname = current_database()")
         self.server.log.wait(r" hub.database .*connection=godwit-listen", lines)
         return sql, lambda: admin(f"alter database {name} with allow_connections true")
 
@@ -333,7 +334,8 @@ class LostDatabase(Cut):
 
     def cut(self):
         sql, let_in = super().cut()
-        sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'godwit%'")
+        sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'godwit%'"
+            " and datname = current_database()")
         return sql, let_in
 
     def test_trouble_of_our_own_costs_nobody_anything(self):

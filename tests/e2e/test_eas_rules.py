@@ -37,6 +37,15 @@ class EveryVersion(EasTest):
                 moved = phone.move(item, inbox, junk)
                 self.assertEqual(moved.names(), ["Move:SrcMsgId", "Move:Status", "Move:DstMsgId"])
                 phone.move(moved.get("Move:DstMsgId"), junk, inbox)
+                phone.sync_all(inbox)
+                pending = phone.start("Sync", phone.sync_request(phone.collection(inbox), wait=1))
+                self.deliver(f"for {version}")
+                answer = pending.answer()
+                phone.take((answer if answer.body else phone.post("Sync")).root)
+                self.assertIn(f"for {version}", phone.subjects(inbox))
+                fetched = phone.fetch(Node("AirSync:CollectionId", inbox), Node("AirSync:ServerId", phone.item(
+                    inbox, f"for {version}"))).root.find("ItemOperations:Response", "ItemOperations:Fetch")
+                self.assertEqual((fetched.get("ItemOperations:Status"), fetched.get("AirSync:Class")), ("1", "Email"))
 
     def test_base64_query_in_each_version(self):
         self.server.deliver(RICH, to=self.user)
