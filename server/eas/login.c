@@ -2,6 +2,8 @@
 #include "protocol/eas/basic.h"
 #include "server/eas/eas_internal.h"
 
+#define HELD_BODY_MAX 65536u // octets that are read of somebody who is not logged in yet
+
 bool eas_take_credentials(struct eas_request *req)
 {
     if (eas_basic_parse(http_header(req->http, "Authorization"), req->arena, &req->user, &req->password))
@@ -38,6 +40,15 @@ static enum err verify(struct eas_request *req, struct worker *worker, int *dela
     return err;
 }
 
+/* Somebody held back may be who he says: his mail is asked for again, not refused as too big. */
+static bool may_wait(const struct eas_request *req)
+{
+    struct slice length = http_header(req->http, "Content-Length");
+    uint64_t octets = 0;
+    return !http_header(req->http, "Transfer-Encoding").at &&
+           (!length.at || slice_to_u64(slice_trim(length), HELD_BODY_MAX, &octets));
+}
+
 enum http_head_result eas_login_head(struct eas_request *req, struct worker *worker)
 {
     struct auth *auth = req->app->server->auth;
@@ -46,14 +57,18 @@ enum http_head_result eas_login_head(struct eas_request *req, struct worker *wor
         return HTTP_READ_BODY;
     }
     req->hold_ms = auth_delay_ms(auth, req->user, http_peer(req->http));
-    if (req->hold_ms > 0)
-        return HTTP_READ_BODY; // a small one: run waits before it looks
+    if (req->hold_ms > 0 && may_wait(req))
+        return HTTP_READ_BODY; // run waits before it looks
+    if (req->hold_ms > 0) {
+        eas_answer_unavailable(req);
+        return HTTP_ANSWERED;
+    }
     if (!worker)
         return HTTP_NEED_WORKER;
     enum err err = verify(req, worker, &req->denied_ms);
     if (err == ERR_OK)
         return HTTP_READ_BODY;
-    if (err == ERR_DENIED && req->denied_ms > 0)
+    if (err == ERR_DENIED && req->denied_ms > 0 && may_wait(req))
         return HTTP_READ_BODY; // run waits before it refuses
     if (err == ERR_DENIED)
         eas_answer_denied(req);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -49,17 +50,19 @@ struct watched { // an account that somebody here watches
 };
 _Static_assert(LOOPS_MAX <= 64, "a bit each");
 
+struct observer {
+    hub_fn fn;
+    void *ctx;
+};
+
 struct hub {
     pthread_mutex_t lock;
     struct hub_loop *loops[LOOPS_MAX];  // guarded by lock
     size_t loop_count;                  // guarded by lock
     struct watched *watched[BUCKETS];   // guarded by lock
     size_t watched_count;               // guarded by lock
-    struct {
-        hub_fn fn;
-        void *ctx;
-    } observers[OBSERVERS_MAX]; // fixed before any loop runs
-    size_t observer_count;
+    struct observer observers[OBSERVERS_MAX]; // guarded by lock
+    size_t observer_count;                    // guarded by lock
 
     uint64_t sender;
     char *url;
@@ -170,9 +173,10 @@ void hub_unwatch(struct hub *hub, struct hub_watcher **watcher)
 
 void hub_observe(struct hub *hub, hub_fn fn, void *ctx)
 {
+    pthread_mutex_lock(&hub->lock); // the listener is at work already
     assert(hub->observer_count < OBSERVERS_MAX);
-    hub->observers[hub->observer_count].fn = fn;
-    hub->observers[hub->observer_count++].ctx = ctx;
+    hub->observers[hub->observer_count++] = (struct observer){ fn, ctx };
+    pthread_mutex_unlock(&hub->lock);
 }
 
 /* ---- telling this process ---- */
@@ -214,8 +218,13 @@ static void push(struct change **list, size_t *count, size_t *room, const struct
 
 static void tell_observers(struct hub *hub, const struct change *change)
 {
-    for (size_t i = 0; i < hub->observer_count; i++)
-        hub->observers[i].fn(hub->observers[i].ctx, change);
+    struct observer observers[OBSERVERS_MAX];
+    pthread_mutex_lock(&hub->lock);
+    size_t count = hub->observer_count;
+    memcpy(observers, hub->observers, count * sizeof *observers);
+    pthread_mutex_unlock(&hub->lock);
+    for (size_t i = 0; i < count; i++)
+        observers[i].fn(observers[i].ctx, change);
 }
 
 static void tell_local(struct hub *hub, const struct change *change)

@@ -1,4 +1,5 @@
 """What the ActiveSync tests share."""
+import base64
 import os
 import subprocess
 
@@ -6,6 +7,20 @@ from eas_client import Phone
 from harness import LIMIT_S, PASSWORD, ServerTest, drop_to, message
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
+VERSIONS = ("12.1", "14.0", "14.1", "16.0", "16.1")
+PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n0123456789").decode()
+RICH = ("From: Ann <ann@example.org>\r\nTo: alice@example.test\r\nSubject: Rich\r\nMessage-ID: <rich@example.org>\r\n"
+        "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n"
+        "--o\r\nContent-Type: multipart/alternative; boundary=i\r\n\r\n"
+        "--i\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nPlain words\r\n"
+        "--i\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html><body><p>Rich words</p></body></html>\r\n--i--\r\n"
+        "--o\r\nContent-Type: image/png; name=dot.png\r\nContent-Disposition: attachment; filename=dot.png\r\n"
+        f"Content-Transfer-Encoding: base64\r\n\r\n{PIXEL}\r\n--o--\r\n")
+SIGNED = ("From: Ann <ann@example.org>\r\nTo: alice@example.test\r\nSubject: {subject}\r\nMIME-Version: 1.0\r\n"
+          "Content-Type: multipart/signed; protocol=\"application/pkcs7-signature\"; micalg=sha-256; boundary=s\r\n\r\n"
+          "--s\r\nContent-Type: text/plain\r\n\r\nSigned  words \r\n"
+          "--s\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+          "MAAA\r\n--s--\r\n")
 
 
 def wait_lines(log, pattern, count, start=0):
