@@ -155,7 +155,9 @@ bool eas_category_from_keyword(struct slice keyword, struct arena *arena, struct
             return utf8_valid(keyword); // an IMAP client's own keyword: shown as it is
     }
     struct slice decoded = slice_make(out, at);
-    if (at && utf8_valid(decoded))
+    if (at && utf8_valid(decoded)) {
         *name = decoded;
-    return true;
+        return true;
+    }
+    return utf8_valid(keyword);
 }

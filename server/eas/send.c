@@ -30,7 +30,23 @@ static bool take_field(struct slice *header, struct slice *field)
     } while (end < header->len && (header->at[end] == ' ' || header->at[end] == '\t'));
     *field = slice_head(*header, end);
     *header = slice_tail(*header, end);
-    return slice_trim(*field).len > 0;
+    return true;
+}
+
+/* "From :" is the field From too (RFC 5322 4.5.8), to everybody who reads the mail. */
+static bool is_field(struct slice field, struct slice name)
+{
+    struct slice rest = field, said = slice_cut(&rest, ':');
+    return said.len < field.len && slice_eq_nocase(slice_trim(said), name);
+}
+
+static size_t count_fields(struct slice header, struct slice name)
+{
+    struct slice field;
+    size_t count = 0;
+    while (take_field(&header, &field))
+        count += is_field(field, name);
+    return count;
 }
 
 static struct slice header_of(struct slice raw)
@@ -41,27 +57,40 @@ static struct slice header_of(struct slice raw)
     return end == SIZE_MAX ? raw : slice_head(raw, end + 2);
 }
 
-/* Display name of a From field as it stands: encoded words stay encoded. */
+/* Display name of a From field as it stands: encoded words stay encoded. Nothing that could be read as a further
+ * address. */
 static struct slice raw_display_name(struct slice field)
 {
     slice_cut(&field, ':');
-    size_t bracket = slice_find(field, '<');
-    return bracket == SIZE_MAX ? SLICE_LIT("") : slice_trim(slice_head(field, bracket));
+    bool quoted = false;
+    size_t i = 0;
+    for (; i < field.len && (quoted || field.at[i] != '<'); i++) {
+        char c = field.at[i];
+        if (c == '\\' && quoted)
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && c && strchr(",;:@()", c))
+            return SLICE_LIT("");
+    }
+    return i < field.len ? slice_trim(slice_head(field, i)) : SLICE_LIT("");
 }
 
 /* Replaces From by the account's address, keeping the name, unless it says that address already. */
 static void put_sender(struct slice raw, struct slice login, struct slice said, struct buf *out)
 {
-    if (slice_eq_nocase(said, login)) {
+    struct slice header = header_of(raw), rest = slice_tail(raw, header.len), field;
+    // Of several From fields another program may show the last; and Sender would be shown beside it.
+    if (slice_eq_nocase(said, login) && count_fields(header, SLICE_LIT("From")) == 1 &&
+        count_fields(header, SLICE_LIT("Sender")) == 0) {
         buf_add(out, raw);
         return;
     }
-    struct slice header = header_of(raw), rest = slice_tail(raw, header.len), field;
     bool done = false;
     while (take_field(&header, &field)) {
-        if (slice_starts_nocase(field, SLICE_LIT("Sender:")))
+        if (is_field(field, SLICE_LIT("Sender")))
             continue;
-        if (!slice_starts_nocase(field, SLICE_LIT("From:"))) {
+        if (!is_field(field, SLICE_LIT("From"))) {
             buf_add(out, field);
             continue;
         }
@@ -78,7 +107,7 @@ static void add_bcc(struct slice raw, struct buf *out)
 {
     struct slice header = header_of(raw), field;
     while (take_field(&header, &field)) {
-        if (slice_starts_nocase(field, SLICE_LIT("Bcc:")))
+        if (is_field(field, SLICE_LIT("Bcc")))
             buf_add(out, field);
     }
 }

@@ -124,6 +124,7 @@ Test(eas_category, system_keywords_are_none)
     cr_expect(eas_category_from_keyword(SLICE_LIT("cat.&broken"), arena, &name));
     cr_expect(slice_eq(name, SLICE_LIT("cat.&broken")), "an IMAP client's own is shown as it is");
     cr_expect(eas_category_from_keyword(SLICE_LIT("cat."), arena, &name));
+    cr_expect_not(eas_category_from_keyword(SLICE_LIT("cat.\xff\xbb" "0eAA"), arena, &name), "a name is UTF-8");
     arena_close(&arena);
 }
 
