@@ -34,6 +34,8 @@ struct sync_state {
     bool primed;          // false: made by key 0 and not used yet
     bool replay;          // the key is the older of the two kept: the reply that carried the newer one was lost
     struct slice options; // sticky options, packed by server/eas, opaque here; in the arena
+    int role;             // enum mailbox_role of the mailbox; by sync_begin
+    bool old;             // stored more than a day ago; by sync_begin
 };
 
 /* Starts over (client key "0"): drops both states, makes a new one whose key is in *state. errors: ERR_NOT_FOUND

@@ -101,7 +101,9 @@ enum err sync_look(struct db *db, struct arena *arena, struct account_id account
     const struct db_statement statements[] = {
         { "select " LOOK_COLUMNS " from sync_look_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) with ordinality"
           " l(o_step, o_op, o_full, o_item, o_uid, o_size, o_flags, o_modseq, o_internal, o_message, o_extra, nth)"
-          " left join message m on l.o_step > 0 and l.o_op in (0, 1) and m.account_id = $1 and m.message_id = l.o_message"
+          // Lateral, since the planner thinks that a function gives 1,000 rows: it would read every message of the account.
+          " left join lateral (select * from message x where l.o_step > 0 and l.o_op in (0, 1) and x.account_id = $1"
+          "  and x.message_id = l.o_message offset 0) m on true"
           " order by l.nth",
           &args },
         { "select keywords from mailbox where account_id = $1 and mailbox_id = $2", &box },

@@ -331,7 +331,7 @@ static void set_option(struct options *o, const char *name, const char *value)
         { "--first", &o->first, NULL },     { "--users", &o->users, NULL }, { "--clients", &o->clients, NULL },
         { "--count", &o->count, NULL },     { "--size", &o->size, NULL },   { "--user", NULL, &o->user },
         { "--password", NULL, &o->password }, { "--folder-sync", NULL, &o->folder_sync }, { "--sync", NULL, &o->sync },
-        { "--ping", NULL, &o->ping },
+        { "--ping", NULL, &o->ping },        { "--part", NULL, &o->part },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, name) == 0) {
@@ -351,7 +351,7 @@ static void set_option(struct options *o, const char *name, const char *value)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .user = "u%d@example.test", .password = "demo", .first = 1, .users = 1, .clients = 1,
+    struct options options = { .user = "u%d@example.test", .part = "", .password = "demo", .first = 1, .users = 1, .clients = 1,
                                .seconds = 3, .count = 1, .size = 10240 };
     if (argc < 2 || argc % 2)
         die("usage: godwit_bench MEASURE [--option value]...; tests/bench/run calls it");

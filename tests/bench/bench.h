@@ -26,6 +26,7 @@ struct options {
     double seconds;
     int count;            // operations, of repeats where a measure says so
     int size;             // octets of a mail
+    const char *part;     // of a measure
     const char *folder_sync, *sync, *ping; // files with WBXML bodies
 };
 
