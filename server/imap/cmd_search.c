@@ -87,6 +87,15 @@ static void gather_needles(struct search_work *w, const struct search_key *key)
     }
 }
 
+/* RFC 3501 6.4.4: without CHARSET it would be US-ASCII; what is UTF-8 is taken as such, the rest cannot be compared. */
+static bool texts_are_utf8(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if ((key->text.at && !g_utf8_validate(key->text.at, (gssize)key->text.len, NULL)) || !texts_are_utf8(key->children))
+            return false;
+    return true;
+}
+
 static const char *needle_of(const struct search_work *w, const struct search_key *key)
 {
     for (size_t i = 0; i < w->needle_count; i++)
@@ -413,9 +422,36 @@ static void write_esearch(struct imap_session *s, const struct search_program *p
     buf_add_text(&s->out, "\r\n");
 }
 
+/* Whether the criteria hold message numbers: then no EXPUNGE may come before the reply (RFC 3501 7.4.1). */
+static bool uses_numbers(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if (key->op == SEARCH_SEQ || uses_numbers(key->children))
+            return true;
+    return false;
+}
+
+/* With MIN and MAX alone, the modseq of what they name (RFC 7162 3.1.10). */
+static int64_t modseq_told(struct imap_session *s, const struct search_program *p)
+{
+    const struct search_work *w = s->work;
+    if (!p->has_return || w->hit_count == 0 || (p->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)))
+        return w->highest_modseq;
+    const uint32_t ends[] = { w->hits[p->returns & SEARCH_RETURN_MIN ? 0 : w->hit_count - 1],
+                              w->hits[p->returns & SEARCH_RETURN_MAX ? w->hit_count - 1 : 0] };
+    int64_t highest = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const struct placement *row = snapshot_row(s->view, ends[i]), *now = snapshot_find(s->fresh, row->uid);
+        int64_t modseq = now ? now->modseq : row->modseq;
+        highest = modseq > highest ? modseq : highest;
+    }
+    return highest;
+}
+
 static enum imap_result finish(struct imap_session *s, const struct search_program *p)
 {
     struct search_work *w = s->work;
+    w->highest_modseq = modseq_told(s, p);
     if (s->uid)
         for (size_t i = 0; i < w->hit_count; i++)
             w->hits[i] = snapshot_row(s->view, w->hits[i])->uid;
@@ -423,6 +459,7 @@ static enum imap_result finish(struct imap_session *s, const struct search_progr
         write_esearch(s, p);
     else
         write_old(s, p);
+    s->held_back = uses_numbers(p->root);
     return imap_reply(s, "OK SEARCH completed");
 }
 
@@ -435,11 +472,14 @@ static enum imap_result run_search(struct imap_session *s, struct worker *worker
         if (p->charset.len && !slice_eq_nocase(p->charset, SLICE_LIT("UTF-8")) &&
             !slice_eq_nocase(p->charset, SLICE_LIT("US-ASCII")))
             return imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] this charset is not known");
+        if (!texts_are_utf8(p->root))
+            return imap_reply(s, "BAD the text is not UTF-8");
         if (!worker && (p->needs_message || p->needs_octets || total > LOOP_ROWS_MAX))
             return IMAP_NEED_WORKER;
         if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
             return IMAP_NEED_WORKER;
-        s->condstore = s->condstore || p->uses_modseq;
+        if (p->uses_modseq)
+            imap_enable_condstore(s);
         w = s->work = arena_new(s->arena, struct search_work, 1);
         s->drop_work = drop_work;
         w->arena = arena_open();
