@@ -10,7 +10,8 @@
 #include "server/imap/session.h"
 
 #define BATCH 100u
-#define LOOP_ROWS_MAX 2000u
+#define BATCH_ROWS 2000u      // when nothing has to be read
+#define LOOP_WORK_MAX 20000u  // comparisons that the loop may do itself
 #define US_PER_DAY (INT64_C(86400) * US_PER_S)
 #define BODY_OCTETS_MAX 33554432 // of a message that BODY and TEXT look into
 
@@ -44,13 +45,21 @@ struct candidate { // one message, as far as keys needed to know it
     char *body; // folded text
 };
 
+static bool uses_saved(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if (key->set.saved || uses_saved(key->children))
+            return true;
+    return false;
+}
+
 static enum err parse_search(struct slice *in, struct arena *arena, void **args)
 {
     struct search_program *p = arena_new(arena, struct search_program, 1);
     *args = p;
     enum err err = scan_sp(in) ? search_parse(in, arena, p) : ERR_SYNTAX;
-    // SAVE and PARTIAL belong to extensions that are not advertised.
-    if (!err && (p->returns & (SEARCH_RETURN_SAVE | SEARCH_RETURN_PARTIAL)))
+    // SAVE, "$" and PARTIAL belong to extensions that are not advertised.
+    if (!err && ((p->returns & (SEARCH_RETURN_SAVE | SEARCH_RETURN_PARTIAL)) || uses_saved(p->root)))
         err = ERR_SYNTAX;
     return err;
 }
@@ -422,6 +431,15 @@ static void write_esearch(struct imap_session *s, const struct search_program *p
     buf_add_text(&s->out, "\r\n");
 }
 
+/* Comparisons that one message may cost: a key may be a set of thousands of runs. */
+static uint64_t work_of(const struct search_key *key)
+{
+    uint64_t work = 0;
+    for (; key; key = key->next)
+        work += 1 + key->set.count + work_of(key->children);
+    return work;
+}
+
 /* Whether the criteria hold message numbers: then no EXPUNGE may come before the reply (RFC 3501 7.4.1). */
 static bool uses_numbers(const struct search_key *key)
 {
@@ -474,7 +492,7 @@ static enum imap_result run_search(struct imap_session *s, struct worker *worker
             return imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] this charset is not known");
         if (!texts_are_utf8(p->root))
             return imap_reply(s, "BAD the text is not UTF-8");
-        if (!worker && (p->needs_message || p->needs_octets || total > LOOP_ROWS_MAX))
+        if (!worker && (p->needs_message || p->needs_octets || total * work_of(p->root) > LOOP_WORK_MAX))
             return IMAP_NEED_WORKER;
         if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
             return IMAP_NEED_WORKER;
@@ -489,7 +507,7 @@ static enum imap_result run_search(struct imap_session *s, struct worker *worker
     }
     if (worker && !(w->db = imap_db(s, worker)))
         return IMAP_DONE;
-    uint32_t batch = p->needs_message || p->needs_octets ? BATCH : LOOP_ROWS_MAX;
+    uint32_t batch = p->needs_message || p->needs_octets ? BATCH : BATCH_ROWS;
     if (w->next > total)
         return finish(s, p);
     enum err err = search_batch(s, p, total + 1 - w->next < batch ? total + 1 - w->next : batch);
