@@ -52,7 +52,9 @@ static void refuse(struct imap_session *s, enum err err)
 
 static void on_delay_over(void *ctx)
 {
-    imap_finish_later(ctx);
+    struct imap_session *s = ctx;
+    if (s->state != IMAP_ENDED) // BYE was the last word
+        imap_finish_later(s);
 }
 
 static enum imap_result verify(struct imap_session *s, struct worker *worker)

@@ -2,6 +2,8 @@
 #include "server/imap/mailbox_name.h"
 #include "server/imap/session.h"
 
+#define LOOP_ROWS_MAX 10000u // the first unseen message is looked for on the loop
+
 struct select_args {
     struct slice path; // UTF-8
     bool condstore;
@@ -93,7 +95,8 @@ static bool is_warm(struct imap_session *s, bool read_only)
     if (!snapshots_name_get(s->server->snapshots, s->account, a->path, &id))
         return false;
     struct snapshot *now = snapshots_peek(s->server->snapshots, s->account, id);
-    bool warm = now && (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
+    bool warm = now && snapshot_count(now) <= LOOP_ROWS_MAX &&
+                (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
     snapshot_release(&now);
     return warm;
 }

@@ -310,8 +310,8 @@ static void on_job_done(struct job *job)
 /* News while in IDLE: told at once. */
 static void idle_news(struct imap_session *s)
 {
-    if (s->job_active)
-        return; // told when that one is done
+    if (s->job_active || conn_out_full(s->conn))
+        return; // told when that one is done, or when the client has read what it was told so far
     s->woken = false;
     if (imap_sync(s, NULL) == IMAP_NEED_WORKER) {
         submit(s);
@@ -683,6 +683,8 @@ static void on_drained(struct conn *conn, void *session)
     (void)conn;
     if (s->want_turn)
         post_turn(s);
+    if (s->idling && s->woken)
+        idle_news(s);
     if (!s->want_drain)
         return;
     s->want_drain = false;

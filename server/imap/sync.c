@@ -116,6 +116,8 @@ enum imap_result imap_sync(struct imap_session *s, struct worker *worker)
     }
     if (s->sync_err || s->fresh == s->view)
         return IMAP_DONE; // told later
+    if (!worker && !snapshot_is_near(s->view, s->fresh))
+        return IMAP_NEED_WORKER;
     struct snapshot_news news;
     snapshot_compare(s->view, s->fresh, &news);
     tell_news(s, &news);
