@@ -73,11 +73,16 @@ def demo_mail():
 
 
 def deliver(message, to):
+    data = message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
     with smtplib.LMTP(HOST, LMTP_PORT) as client:
-        refused = client.sendmail("demo@example.org", [f"{name}@example.test" if "@" not in name else name for name in to],
-                                  message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
-        if refused:
-            sys.exit(f"refused: {refused}")
+        # One recipient at a time: LMTP answers DATA once for each, which smtplib does not expect.
+        for name in to:
+            login = name if "@" in name else f"{name}@example.test"
+            try:
+                client.sendmail("demo@example.org", [login], data)
+            except smtplib.SMTPRecipientsRefused as refused:
+                code, words = refused.recipients[login]
+                sys.exit(f"{login} was refused: {code} {words.decode()}")
 
 
 def seed(options):
@@ -86,12 +91,15 @@ def seed(options):
                               input=PASSWORD + "\n", text=True, capture_output=True)
         if done.returncode and "exists" not in done.stderr:
             sys.exit(done.stderr)
-    for message, to in demo_mail():
-        deliver(message, to)
-    # One mail is deleted already, so that there is something to bring back.
     client = imaplib.IMAP4(HOST, IMAP_PORT)
     client.login("alice@example.test", PASSWORD)
-    client.select("INBOX")
+    _, count = client.select("INBOX")
+    if int(count[0]):
+        return  # an interrupted first run left its mail
+    for message, to in demo_mail():
+        deliver(message, to)
+    client.noop()
+    # One mail is deleted already, so that there is something to bring back.
     _, found = client.search(None, "SUBJECT", '"Tides for next week"')
     for number in found[0].split():
         client.store(number, "+FLAGS", "\\Deleted")
@@ -150,6 +158,10 @@ def main():
         options.run(options)
     except KeyboardInterrupt:
         pass
+    except imaplib.IMAP4.error as error:
+        sys.exit(f"the server says no: {error}")
+    except smtplib.SMTPException as error:
+        sys.exit(f"the mail was not delivered: {error}")
     except OSError as error:
         sys.exit(f"no answer on {HOST}: {error} (is ./run running?)")
 
