@@ -24,14 +24,14 @@ PICTURE = bytes.fromhex(
     "5478da63f8c9f081a1918199a19de13a104e06002b7905367256a4ac0000000049454e44ae426082")
 
 
-def mail(sender, to, subject, text, age, html=None, thread=None, attachments=(), cc=None):
-    """A message `age` hours old; thread: the Message-IDs it answers."""
+def mail(sender, to, subject, text, age, html=None, thread=None, attachments=(), cc=None, name=None):
+    """A message `age` hours old; thread: the Message-IDs it answers; name: of its own Message-ID."""
     m = EmailMessage()
     m["From"], m["To"], m["Subject"] = sender, to, subject
     if cc:
         m["Cc"] = cc
     m["Date"] = format_datetime(datetime.now(timezone.utc) - timedelta(hours=age))
-    m["Message-ID"] = make_msgid(domain="example.test")
+    m["Message-ID"] = f"<{name}@demo.example.test>" if name else make_msgid(domain="example.test")
     if thread:
         m["In-Reply-To"], m["References"] = thread[-1], " ".join(thread)
     m.set_content(text)
@@ -46,57 +46,73 @@ def mail(sender, to, subject, text, age, html=None, thread=None, attachments=(),
 def demo_mail():
     trip = mail(BOB, ALICE, "The estuary on Saturday?",
                 "Hi Alice,\n\nthe tide is out at nine. If we take the early train we can see the godwits feed\n"
-                "before they leave. Bring the telescope?\n\nBob\n", 30)
+                "before they leave. Bring the telescope?\n\nBob\n", 30, name="trip")
     answer = mail(ALICE, BOB, "Re: The estuary on Saturday?",
-                  "Yes! I bring the telescope, you bring the sandwiches.\n\nAlice\n", 29, thread=[trip["Message-ID"]])
+                  "Yes! I bring the telescope, you bring the sandwiches.\n\nAlice\n", 29,
+                  thread=[trip["Message-ID"]], name="trip-answer")
     last = mail(BOB, ALICE, "Re: The estuary on Saturday?",
-                "Deal. Platform 2, ten past seven.\n", 28, thread=[trip["Message-ID"], answer["Message-ID"]])
+                "Deal. Platform 2, ten past seven.\n", 28, thread=[trip["Message-ID"], answer["Message-ID"]],
+                name="trip-deal")
     newsletter = mail(
         "Wader Watch <news@example.org>", ALICE, "November: eleven thousand kilometres without a stop",
         "This month: how a bird of 400 grams crosses the Pacific in eleven days.\n\n"
-        "- no food, no water, no landing\n- half its weight is fuel\n- it knows where it is going\n", 20,
+        "- no food, no water, no landing\n- half its weight is fuel\n- it knows where it is going\n", 20, name="newsletter",
         html="<html><body><h1>Eleven thousand kilometres</h1><p>How a bird of <b>400&nbsp;grams</b> crosses the "
              "Pacific in eleven days.</p><ul><li>no food, no water, no landing</li><li>half its weight is fuel</li>"
              "<li>it knows where it is going</li></ul></body></html>")
     papers = mail(
         "Jürgen Müller <jmueller@example.org>", ALICE, "Unterlagen für die Zählung – Entwurf",
         "Liebe Alice,\n\nanbei der Entwurf und ein Bild. Bitte bis Freitag lesen.\n\nSchöne Grüße\nJürgen\n", 6,
-        cc=BOB, attachments=[("Zählung 2026.csv", "text/csv", "Datum;Ort;Anzahl\n21.11.;Watt;412\n".encode()),
+        cc=BOB, name="papers", attachments=[("Zählung 2026.csv", "text/csv", "Datum;Ort;Anzahl\n21.11.;Watt;412\n".encode()),
                              ("godwit.png", "image/png", PICTURE)])
     greeting = mail("山田 花子 <hanako@example.org>", ALICE, "お知らせ：オオソリハシシギの渡り",
-                    "アリスさん、\n\n今年も無事に着きました。\n\n花子\n", 3)
-    invoice = mail("Station Café <bills@example.org>", BOB, "Your receipt", "Two coffees, two sandwiches: 14.80\n", 2)
+                    "アリスさん、\n\n今年も無事に着きました。\n\n花子\n", 3, name="greeting")
+    invoice = mail("Station Café <bills@example.org>", BOB, "Your receipt", "Two coffees, two sandwiches: 14.80\n", 2, name="receipt")
     deleted = mail("Tide Tables <tables@example.org>", ALICE, "Tides for next week (delete me, then bring me back)",
-                   "Low water on Saturday: 09:04, 0.6 m.\n", 1)
+                   "Low water on Saturday: 09:04, 0.6 m.\n", 1, name="tides")
     return [(trip, ["alice"]), (answer, ["bob"]), (last, ["alice"]), (newsletter, ["alice"]),
             (papers, ["alice", "bob"]), (greeting, ["alice"]), (invoice, ["bob"]), (deleted, ["alice"])]
 
 
 def deliver(message, to):
+    data = message.as_bytes(policy=message.policy.clone(linesep="\r\n"))
     with smtplib.LMTP(HOST, LMTP_PORT) as client:
-        refused = client.sendmail("demo@example.org", [f"{name}@example.test" if "@" not in name else name for name in to],
-                                  message.as_bytes(policy=message.policy.clone(linesep="\r\n")))
-        if refused:
-            sys.exit(f"refused: {refused}")
+        # One recipient at a time: LMTP answers DATA once for each, which smtplib does not expect.
+        for name in to:
+            login = name if "@" in name else f"{name}@example.test"
+            try:
+                client.sendmail("demo@example.org", [login], data)
+            except smtplib.SMTPRecipientsRefused as refused:
+                code, words = refused.recipients[login]
+                sys.exit(f"{login} was refused: {code} {words.decode()}")
 
 
 def seed(options):
-    for login in ("alice@example.test", "bob@example.test"):
+    inboxes = {}
+    for name in ("alice", "bob"):
+        login = f"{name}@example.test"
         done = subprocess.run([options.godwit, "account", "add", login, "--password-stdin", "--config", options.config],
                               input=PASSWORD + "\n", text=True, capture_output=True)
         if done.returncode and "exists" not in done.stderr:
             sys.exit(done.stderr)
+        inboxes[name] = imaplib.IMAP4(HOST, IMAP_PORT)
+        inboxes[name].login(login, PASSWORD)
+        inboxes[name].select("INBOX")
     for message, to in demo_mail():
-        deliver(message, to)
+        # A first run that was interrupted has delivered some of it.
+        deliver(message, [name for name in to if not find(inboxes[name], message)])
     # One mail is deleted already, so that there is something to bring back.
-    client = imaplib.IMAP4(HOST, IMAP_PORT)
-    client.login("alice@example.test", PASSWORD)
-    client.select("INBOX")
-    _, found = client.search(None, "SUBJECT", '"Tides for next week"')
-    for number in found[0].split():
-        client.store(number, "+FLAGS", "\\Deleted")
-    client.expunge()
-    client.logout()
+    alice = inboxes["alice"]
+    alice.noop()
+    for number in find(alice, message):
+        alice.store(number, "+FLAGS", "\\Deleted")
+    alice.expunge()
+    for client in inboxes.values():
+        client.logout()
+
+
+def find(inbox, message):
+    return inbox.search(None, "HEADER", "Message-ID", message["Message-ID"])[1][0].split()
 
 
 def watch(options):
@@ -150,6 +166,10 @@ def main():
         options.run(options)
     except KeyboardInterrupt:
         pass
+    except imaplib.IMAP4.error as error:
+        sys.exit(f"the server says no: {error}")
+    except smtplib.SMTPException as error:
+        sys.exit(f"the mail was not delivered: {error}")
     except OSError as error:
         sys.exit(f"no answer on {HOST}: {error} (is ./run running?)")
 

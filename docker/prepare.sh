@@ -50,8 +50,9 @@ service_user() {
 # build PRESET [TARGET...]: configures and builds; the output is shown only when it fails.
 build() {
     local preset=$1 log; shift
-    mkdir -p "$top/build"
     log=$top/build/$preset.log
+    { mkdir -p "$top/build" && touch "$log"; } 2>/dev/null ||
+        die "$top/build cannot be written by $(id -un): was it built by somebody else? Remove it, or run me as they did"
     if ! { (cd "$top" && cmake --preset "$preset") && cmake --build "$top/build/$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
         tail -n 60 "$log" >&2
         die "the build failed (the whole log is in $log)"

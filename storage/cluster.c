@@ -100,9 +100,10 @@ static int read_number(const char *dir, const char *name)
     return number;
 }
 
+/* As process 1 of a container we inherit the postmaster: when it has ended it must be reaped, or it looks alive for ever. */
 static bool alive(int pid)
 {
-    return pid > 1 && (kill(pid, 0) == 0 || errno == EPERM);
+    return pid > 1 && waitpid(pid, NULL, WNOHANG) != pid && (kill(pid, 0) == 0 || errno == EPERM);
 }
 
 /* The postmaster of this directory; 0: none. A stale file's pid may belong to anybody: PostgreSQL's own check decides
