@@ -236,8 +236,8 @@ static void take_down(struct service *s)
     postman_close(&s->server.postman);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);
+    hub_close(&s->server.hub); // its listener tells the two below
     snapshots_close(&s->server.snapshots);
-    hub_close(&s->server.hub);
     auth_close(&s->server.auth);
     tls_close(&s->server.tls);
     store_close(&s->store);

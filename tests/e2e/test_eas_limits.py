@@ -9,7 +9,7 @@ class Limits(EasTest):
     settings = {"eas__devices_max": 3, "eas__request_max": 200000, "eas__folders_max": 4}
 
     def test_authorization_header(self):
-        """CREDENTIALS_MAX: octets of the header, here filled up with blanks."""
+        """EAS_CREDENTIALS_MAX: octets of the header, here filled up with blanks."""
         good = self.server.basic(self.user).split()[1]
         for size, status in ((1024, 200), (1025, 401)):
             client = self.server.http()
