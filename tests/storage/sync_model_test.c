@@ -22,7 +22,7 @@
 #define ITEMS_MAX 2000u
 #define PHONES 2
 #define BOXES 2 // 0: Inbox, 1: Drafts: moves go between them, drafts are made in the second
-#define ROUNDS_MAX 3000
+#define ROUNDS_MAX 1000
 
 enum sabotage { HONEST, LOSE_AN_ADD, LOSE_A_CHANGE, LOSE_A_DELETE };
 

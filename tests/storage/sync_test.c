@@ -648,6 +648,26 @@ Test(sync, case_9a_mail_is_no_change_of_the_hierarchy)
     cr_expect_eq(sync_folders(db, arena, account, device, slice_of(next.key), &last), ERR_CONFLICT, "only the newest two");
 }
 
+/* The phone slept through it: its old key goes on, and its state finds what became of the mail. */
+Test(sync, case_9b_deleted_and_brought_back_while_the_phone_was_away)
+{
+    struct mailbox_id box = rig_mailbox(db, account, "Box");
+    add(box, 3, NOW_US);
+    struct phone *phone = phone_of("P", box);
+    sync_all(phone);
+    cr_assert_eq(mailbox_delete(db, account, box, false, &by_imap, &changes), ERR_OK);
+    struct sync_state state;
+    cr_expect_eq(open_state(phone, &state), ERR_NOT_FOUND);
+    struct deleted_id ids[] = { { box, 1 }, { box, 3 } };
+    struct restored restored[2];
+    cr_assert_eq(deleted_restore(db, arena, account, ids, 2, (struct mailbox_id){ 0 }, &by_admin, restored, &changes), ERR_OK);
+    cr_expect_eq(restored[1].mailbox.n, box.n);
+    sync_all(phone);
+    cr_expect_eq(phone->ops[SYNC_DELETE], 3u);
+    cr_expect_eq(phone->ops[SYNC_ADD], 2u);
+    expect_same(phone);
+}
+
 Test(sync, case_9_renamed_and_deleted_folders)
 {
     struct device_id device = rig_device(db, account, "P");
