@@ -629,8 +629,8 @@ static void on_input(struct conn *conn, void *session)
     struct imap_session *s = session;
     int64_t start_us = clock_mono_us();
     bool more = true;
-    // job_active first: the state belongs to the worker while it has the session.
-    while (more && s->conn && !s->job_active && s->state != IMAP_ENDED && !s->want_drain && conn_in(conn).len) {
+    // job_active first: while a worker has the session, nothing else of it may be looked at.
+    while (more && !s->job_active && s->conn && s->state != IMAP_ENDED && !s->want_drain && conn_in(conn).len) {
         if (conn_out_full(conn)) { // it asks more than it reads
             s->want_turn = true;
             conn_pause_input(conn);
