@@ -103,8 +103,11 @@ static void read_type(struct mime_tree *tree, uint32_t index, bool in_digest)
     subtype = slice_trim(subtype);
     // "text/plain charset=x": the semicolon was forgotten
     size_t blank = slice_find(subtype, ' ');
-    if (blank != SIZE_MAX)
+    if (blank != SIZE_MAX) {
+        if (!rest.len)
+            rest = slice_tail(subtype, blank);
         subtype.len = blank;
+    }
     if (given && is_token(type) && is_token(subtype)) {
         node->type = type;
         node->subtype = subtype;

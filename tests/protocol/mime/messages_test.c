@@ -59,8 +59,8 @@ static void add_part(struct buf *out, struct slice raw, const struct mime_part *
     static const char *const encodings[] = { "7bit", "8bit", "binary", "base64", "quoted-printable", "unknown" };
     struct buf body = { 0 };
     mime_decode_part(part, slice_make(raw.at + part->body_at, part->body_len), &body);
-    buf_printf(out, "part [%.*s] %.*s/%.*s header %zu+%zu body %zu+%zu lines %u %s%s%s decoded %zu crc %08x\n", SLICE_ARG(part->imap_section),
-               SLICE_ARG(part->type), SLICE_ARG(part->subtype), (size_t)part->header_at, (size_t)part->header_len,
+    buf_printf(out, "part [%.*s] %.*s/%.*s header %zu+%zu body %zu+%zu lines %u %s%s%s decoded %zu crc %08x\n",
+               SLICE_ARG(part->imap_section), SLICE_ARG(part->type), SLICE_ARG(part->subtype), (size_t)part->header_at, (size_t)part->header_len,
                (size_t)part->body_at, (size_t)part->body_len, part->body_lines, encodings[part->encoding],
                part->is_attachment ? " attachment" : "", part->inline_disposition ? " inline" : "", buf_len(&body),
                crc32_of(buf_slice(&body)));
@@ -121,8 +121,8 @@ static void check_message(const char *name)
         fwrite(buf_slice(&made).at, 1, buf_len(&made), file);
         fclose(file);
     } else {
-        cr_expect(slice_eq(buf_slice(&made), buf_slice(&want)), "%s:\n%.*s\nbut is to be:\n%.*s", name, SLICE_ARG(buf_slice(&made)),
-                  SLICE_ARG(buf_slice(&want)));
+        cr_expect(slice_eq(buf_slice(&made), buf_slice(&want)), "%s:\n%.*s\nbut is to be:\n%.*s", name,
+                  SLICE_ARG(buf_slice(&made)), SLICE_ARG(buf_slice(&want)));
     }
     buf_free(&raw);
     buf_free(&made);
