@@ -98,6 +98,7 @@ struct imap_session {
 
     /* the command in progress */
     const struct imap_command *command; // NULL: none
+    int64_t start_us;
     struct arena *arena;
     char *tag;
     bool uid;   // "UID ..." form
