@@ -114,7 +114,7 @@ class WithoutServer(unittest.TestCase):
 
     def test_whoever_calls_the_store_is_the_owner_s(self):
         """root becomes the owner of the data directory: PostgreSQL refuses root, and no file may become root's."""
-        with Server(start=False) as server:
+        with Server(start=False, store="embedded") as server:
             def call(*words, stdin=""):
                 return subprocess.run([program(), *words] + server.options(), input=stdin, capture_output=True, text=True,
                                       cwd=server.folder, env=server.environment(), timeout=LIMIT_S)
