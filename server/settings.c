@@ -217,6 +217,28 @@ static enum err read_section(struct settings *settings, GKeyFile *keys, const ch
     return err;
 }
 
+/* Sections, "key = value" below them, and comments: GLib says what is wrong with a file, but not where. */
+static enum err check_lines(const char *file, const char *text, struct trace *trace)
+{
+    unsigned line = 0;
+    bool inside = false;
+    for (const char *at = text; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+        struct slice s = slice_trim(slice_make(at, strcspn(at, "\n")));
+        line++;
+        if (s.len == 0 || s.at[0] == '#')
+            continue;
+        if (s.at[0] == '[' && s.at[s.len - 1] == ']')
+            inside = true;
+        else if (!inside)
+            return fail(trace, ERR_SYNTAX, "%s:%u: \"%.*s\" stands in no section; put a line like [imap] above it", file,
+                        line, (int)(s.len > 60 ? 60 : s.len), s.at);
+        else if (s.at[0] == '=' || !memchr(s.at, '=', s.len))
+            return fail(trace, ERR_SYNTAX, "%s:%u: \"%.*s\" is no setting; write key = value, and # before a comment",
+                        file, line, (int)(s.len > 60 ? 60 : s.len), s.at);
+    }
+    return ERR_OK;
+}
+
 static enum err read_file(struct settings *settings, const char *file, struct trace *trace)
 {
     char *text = NULL;
@@ -228,8 +250,8 @@ static enum err read_file(struct settings *settings, const char *file, struct tr
         return err;
     }
     GKeyFile *keys = g_key_file_new();
-    enum err err = ERR_OK;
-    if (!g_key_file_load_from_data(keys, text, len, G_KEY_FILE_NONE, &error)) {
+    enum err err = check_lines(file, text, trace);
+    if (!err && !g_key_file_load_from_data(keys, text, len, G_KEY_FILE_NONE, &error)) {
         err = fail(trace, ERR_SYNTAX, "%s: %s", file, error->message);
         g_error_free(error);
     }

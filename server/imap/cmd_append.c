@@ -64,6 +64,7 @@ bool imap_append_begin(struct imap_session *s, struct slice line, const struct s
     s->uid = false;
     extern const struct imap_command imap_append;
     s->command = &imap_append;
+    s->start_us = clock_mono_us();
     s->args = a;
     if (!(s->state & IMAP_INSIDE))
         return refuse_upload(s, literal, "BAD log in first");

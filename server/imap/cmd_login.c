@@ -13,7 +13,8 @@ struct login_args {
     struct slice login, password;
     struct slice initial; // AUTHENTICATE's initial response; at NULL: none
     bool plain;           // AUTHENTICATE PLAIN (another mechanism: false)
-    int delay_ms; // of the refusal: the connection waits, no worker does
+    bool checked, waited; // for earlier failures, before the password is looked at
+    int delay_ms;         // of the refusal: the connection waits, no worker does
 };
 
 bool imap_may_login(const struct imap_session *s)
@@ -53,8 +54,27 @@ static void refuse(struct imap_session *s, enum err err)
 static void on_delay_over(void *ctx)
 {
     struct imap_session *s = ctx;
-    if (s->state != IMAP_ENDED) // BYE was the last word
+    if (s->state == IMAP_ENDED)
+        return; // BYE was the last word
+    if (buf_len(&s->reply)) {
         imap_finish_later(s);
+        return;
+    }
+    imap_continue(s);
+    if (s->conn && !s->job_active && !s->want_drain)
+        conn_resume_input(s->conn);
+}
+
+/* After many failures an attempt waits before it is looked at: if only the refusal waited, who hears nothing at once
+ * would know that he guessed wrong, and try the next one by another connection. */
+static bool must_wait(struct imap_session *s, struct login_args *a)
+{
+    if (a->checked)
+        return false;
+    a->checked = true;
+    s->delayed_ms = auth_delay_ms(s->server->auth, a->login, s->peer);
+    a->waited = s->delayed_ms > 0;
+    return a->waited;
 }
 
 static enum imap_result verify(struct imap_session *s, struct worker *worker)
@@ -64,7 +84,7 @@ static enum imap_result verify(struct imap_session *s, struct worker *worker)
     if (auth_cached(s->server->auth, a->login, a->password, &who) == ERR_OK)
         return welcome(s, &who);
     if (!worker)
-        return IMAP_NEED_WORKER;
+        return must_wait(s, a) ? IMAP_STAY : IMAP_NEED_WORKER;
     enum err err = auth_verify(s->server->auth, worker, a->login, a->password, s->peer, "imap", &who, &a->delay_ms);
     if (!err)
         return welcome(s, &who);
@@ -78,7 +98,7 @@ static enum imap_result run_login(struct imap_session *s, struct worker *worker)
     if (!imap_may_login(s))
         return imap_reply(s, "NO [PRIVACYREQUIRED] no passwords without TLS: use STARTTLS first");
     enum imap_result result = verify(s, worker);
-    if (result != IMAP_DONE || s->state != IMAP_GREETED || a->delay_ms == 0)
+    if (result != IMAP_DONE || s->state != IMAP_GREETED || a->delay_ms == 0 || a->waited)
         return result;
     s->delayed_ms = a->delay_ms;
     return IMAP_STAY; // the refusal stands in reply: told when the delay is over

@@ -134,6 +134,7 @@ static void end_command(struct imap_session *s)
     s->tag = NULL;
     s->sasl = NULL;
     s->idling = s->held_back = false;
+    s->start_us = 0;
     s->phase = PHASE_RUN;
     imap_append_drop(s);
     arena_reset(s->arena);
@@ -171,9 +172,24 @@ static void say_bye(struct imap_session *s, const char *text)
     conn_finish(s->conn);
 }
 
+/* A line for each login, and at debug one for every command. */
+static void log_command(const struct imap_session *s)
+{
+    extern const struct imap_command imap_login, imap_authenticate;
+    bool login = s->command == &imap_login || s->command == &imap_authenticate;
+    struct slice reply = buf_slice(&s->reply);
+    const char *result = slice_starts(reply, SLICE_LIT("OK"))   ? "ok"
+                         : slice_starts(reply, SLICE_LIT("NO")) ? "no"
+                                                                : "bad";
+    log_event(login ? LOG_INFO : LOG_DEBUG, "imap", LOG_I("session", s->number),
+              LOG_T("command", s->command ? s->command->name : ""), LOG_I("account", s->account.n), LOG_T("peer", s->peer),
+              LOG_T("result", result), LOG_MS("ms", s->start_us ? (double)(clock_mono_us() - s->start_us) / 1000.0 : 0.0));
+}
+
 /* Writes what the command left and gives the session back to the input. */
 static void complete(struct imap_session *s)
 {
+    log_command(s);
     bool bad = slice_starts(buf_slice(&s->reply), SLICE_LIT("BAD"));
     if (buf_len(&s->reply)) {
         buf_add_text(&s->out, s->tag ? s->tag : "*");
@@ -445,6 +461,7 @@ static void start_command(struct imap_session *s, struct slice text)
         return;
     }
     s->command = command;
+    s->start_us = clock_mono_us();
     run_command(s);
 }
 

@@ -101,6 +101,7 @@ struct imap_session {
 
     /* the command in progress */
     const struct imap_command *command; // NULL: none
+    int64_t start_us;
     struct arena *arena;
     char *tag;
     bool uid;   // "UID ..." form
@@ -125,7 +126,7 @@ struct imap_session {
     struct append_upload append;
     enum err (*sasl)(struct imap_session *s, struct slice line); // gets the next line; NULL: none
     struct loop_timer delay;
-    int delayed_ms; // a refused login waits so long for its answer
+    int delayed_ms; // a login waits so long: to be looked at, or for its refusal
     bool tls, has_tls, loopback; // of the connection: workers must not look at conn
     bool stopping;               // the server stops: BYE behind the command that runs
     struct loop_task turn;       // goes on with the input after the other connections
@@ -155,7 +156,7 @@ void imap_capabilities(const struct imap_session *s, struct buf *out);
 /* ---- cmd_login.c ---- */
 void imap_logged_in(struct imap_session *s, const struct auth_result *who);
 bool imap_may_login(const struct imap_session *s);
-/* The refusal that stands in `reply` is told after delayed_ms. On the loop. */
+/* After delayed_ms the refusal that stands in `reply` is told; without one, the command goes on. On the loop. */
 void imap_start_delay(struct imap_session *s);
 
 /* ---- sync.c: the view ---- */

@@ -13,6 +13,7 @@
 #define ERR_STATE OPENSSL_ERR_STATE
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #undef ERR_STATE
 
 #define SNI_NAMES_MAX 1000
@@ -44,6 +45,16 @@ static enum err fail_ssl(struct trace *trace, const char *what, const char *file
         ERR_error_string_n(code, reason, sizeof reason);
     ERR_clear_error();
     return fail(trace, ERR_NOT_FOUND, "%s %s: %s", what, file, reason);
+}
+
+/* OpenSSL compares a key with the certificate as it takes it. */
+static bool is_mismatch(void)
+{
+    int reason = ERR_GET_REASON(ERR_peek_last_error());
+    bool mismatch = reason == X509_R_KEY_VALUES_MISMATCH || reason == X509_R_KEY_TYPE_MISMATCH;
+    if (mismatch)
+        ERR_clear_error();
+    return mismatch;
 }
 
 static void certificates_free(struct certificates *set)
@@ -104,9 +115,8 @@ static enum err make_context(struct tls *tls, const char *cert, const char *key,
     if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
         err = fail_ssl(trace, "cannot read the certificate", cert);
     else if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-        err = fail_ssl(trace, "cannot read the private key", key);
-    else if (SSL_CTX_check_private_key(ctx) != 1)
-        err = fail_ssl(trace, "the private key does not fit the certificate", cert);
+        err = is_mismatch() ? fail(trace, ERR_DENIED, "the private key %s does not fit the certificate %s", key, cert)
+                            : fail_ssl(trace, "cannot read the private key", key);
     if (err)
         SSL_CTX_free(ctx);
     else

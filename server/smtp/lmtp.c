@@ -327,6 +327,15 @@ static void spool(struct lmtp *l)
     buf_clear(&l->memory);
 }
 
+/* The word of the Received line: RFC 3848, and RFC 6531 4.3 for SMTPUTF8. */
+static const char *protocol_of(const struct lmtp *l)
+{
+    bool tls = conn_is_tls(l->conn);
+    if (l->smtputf8)
+        return tls ? "UTF8LMTPS" : "UTF8LMTP";
+    return tls ? "LMTPS" : "LMTP";
+}
+
 static void write_prefix(struct lmtp *l, const struct recipient *r, struct buf *out)
 {
     char date[64];
@@ -336,7 +345,7 @@ static void write_prefix(struct lmtp *l, const struct recipient *r, struct buf *
     strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &utc);
     buf_printf(out, "Return-Path: <%s>\r\nDelivered-To: %s\r\n", l->sender, r->address);
     buf_printf(out, "Received: from %.255s ([%s])\r\n\tby %s (Godwit) with %s id %" PRIx64 "\r\n\tfor <%s>; %s\r\n",
-               l->helo, l->peer, l->server->hostname, conn_is_tls(l->conn) ? "LMTPS" : "LMTP", l->number, r->address, date);
+               l->helo, l->peer, l->server->hostname, protocol_of(l), l->number, r->address, date);
 }
 
 static void log_target(const struct lmtp *l, const struct delivery_target *t, const struct recipient *r)

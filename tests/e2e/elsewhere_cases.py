@@ -1,4 +1,4 @@
-"""Run by test_entry.py inside a network namespace: clients whose address is not loopback."""
+"""Run by test_elsewhere.py inside a network namespace: clients whose address is not loopback."""
 import http.client
 import imaplib
 import subprocess

@@ -1,9 +1,11 @@
 """The command line beside a running server, and without one."""
 import imaplib
 import os
+import subprocess
+import threading
 import unittest
 
-from harness import LIMIT_S, PASSWORD, RawImap, Server, ServerTest, message, smtplib
+from harness import LIMIT_S, PASSWORD, RawImap, Server, ServerTest, message, program, smtplib
 
 ALICE = "alice@example.test"
 
@@ -108,6 +110,48 @@ class WithoutServer(unittest.TestCase):
             client = imaplib.IMAP4("127.0.0.1", server.ports["imap"])
             client.login(ALICE, PASSWORD)
             client.logout()
+
+
+    def test_whoever_calls_the_store_is_the_owner_s(self):
+        """root becomes the owner of the data directory: PostgreSQL refuses root, and no file may become root's."""
+        with Server(start=False, store="embedded") as server:
+            def call(*words, stdin=""):
+                return subprocess.run([program(), *words] + server.options(), input=stdin, capture_output=True, text=True,
+                                      cwd=server.folder, env=server.environment(), timeout=LIMIT_S)
+            made = call("account", "add", ALICE, "--password-stdin", stdin="demo\n")
+            self.assertEqual(made.returncode, 0, made.stderr)
+            self.assertIn(ALICE, call("account", "list").stdout)
+            owner = os.stat(server.data).st_uid
+            self.assertNotEqual(owner, 0)
+            for folder, folders, files in os.walk(server.data):
+                for name in folders + files:
+                    self.assertEqual(os.lstat(os.path.join(folder, name)).st_uid, owner, os.path.join(folder, name))
+            self.assertEqual(os.stat(os.path.join(server.data, "postgres")).st_mode & 0o077, 0)
+            server.start()
+            self.assertIn(ALICE, call("account", "list").stdout)  # beside the running server
+            server.imap(ALICE)
+            self.assertEqual(server.stop(), 0)
+
+    def test_several_commands_at_once_share_one_cluster(self):
+        with Server(start=False, store="embedded") as server:
+            server.add_account(ALICE)
+            results = []
+            threads = [threading.Thread(target=lambda: results.append(server.cli("account", "list", check=False)))
+                       for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(LIMIT_S)
+            self.assertEqual([(r.returncode, ALICE in r.out) for r in results], [(0, True)] * 4, [r.err for r in results])
+            self.assertFalse(os.path.exists(os.path.join(server.data, "postgres", "postmaster.pid")))
+
+    def test_a_directory_that_is_not_ours(self):
+        with Server(start=False, store="embedded") as server:
+            os.chmod(server.data, 0o500)
+            result = server.cli("account", "list", check=False)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(f"the data directory {server.data} cannot be written: run me as its owner", result.err)
+            os.chmod(server.data, 0o700)
 
 
 if __name__ == "__main__":

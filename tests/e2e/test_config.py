@@ -1,10 +1,11 @@
 """Settings as an operator meets them: errors in words, before anything starts."""
 import os
+import re
 import socket
 import subprocess
 import unittest
 
-from harness import LIMIT_S, Server, drop_to, program
+from harness import LIMIT_S, ROOT, Server, drop_to, program
 
 
 class Config(unittest.TestCase):
@@ -44,6 +45,49 @@ class Config(unittest.TestCase):
         result = self.run_program("config", "show", GODWIT_PUSH_QUITE_S="12")
         self.assertEqual(result.returncode, 1)
         self.assertIn("GODWIT_PUSH_QUITE_S", result.stderr)
+
+    def test_every_setting_is_shown_with_its_words(self):
+        """What is shown can be read back, and is the same then."""
+        shown = self.run_program("config", "show").stdout
+        table = open(os.path.join(ROOT, "server", "settings.h"), encoding="utf-8").read()
+        rows = re.findall(r'X\(\w+, "(\w+)", "(\w+)", \w+, "([^"]*)", [^"]*?"((?:[^"\\]|\\.)*)"', table)
+        rows.remove(("section", "key", "default", "documentation"))  # the head of the table
+        self.assertGreater(len(rows), 30)
+        section, found, words = "", {}, ""
+        for line in shown.splitlines():
+            if line.startswith("["):
+                section = line[1:-1]
+            elif line.startswith("#"):
+                words += line
+            elif " = " in line or line.endswith(" ="):
+                key, value = (line + " ").split(" = ", 1)
+                found[(section, key.strip())], words = (value.strip(), words), ""
+        for section, key, value, text in rows:
+            self.assertEqual(found[(section, key)][0], value, key)
+            self.assertIn(text.split(".")[0].split("(")[0][:30].strip(), found[(section, key)][1])
+        again = self.run_program("config", "show", "--config", self.file(shown)).stdout
+        self.assertEqual([line for line in again.splitlines() if not line.startswith("#")],
+                         [line for line in shown.splitlines() if not line.startswith("#")])
+
+    def test_bad_values_name_their_place(self):
+        rows = [
+            ("[push]\nquiet_s = soon\n", ":2: ", "push.quiet_s"),
+            ("[push]\n\n# x\nquiet_s = 4000\n", ":4: ", "push.quiet_s"),
+            ("[imap]\nlisten = nowhere\n", ":2: ", "imap.listen"),
+            ("[database]\nunsafe_no_fsync = perhaps\n", ":2: ", "database.unsafe_no_fsync"),
+            ("[lmtp]\nsize_max = 5X\n", ":2: ", "lmtp.size_max"),
+            ("[impa]\nlisten = 127.0.0.1:0\n", ":", "impa"),
+            ("# x\nquiet_s = 3\n", ":2: ", "put a line like [imap] above it"),
+            ("[push]\n; a comment of others\n", ":2: ", "# before a comment"),
+            ("[push]\nquiet_s 3\n", ":2: ", "write key = value"),
+        ]
+        for text, place, name in rows:
+            with self.subTest(text):
+                path = self.file(text)
+                result = self.run_program("config", "show", "--config", path)
+                self.assertEqual(result.returncode, 1, result.stdout)
+                self.assertIn(path + place, result.stderr)
+                self.assertIn(name, result.stderr)
 
     def refused(self, story, **settings):
         self.server.settings.update({k.replace("__", "."): v for k, v in settings.items()})

@@ -4,12 +4,15 @@ import http.client
 import re
 import unittest
 
+from eas_client import Phone
 from harness import LIMIT_S, RawImap, ServerTest, message, smtplib
 
 NASTY = "mallory\r\n2026-01-01T00:00:00.000Z info login result=ok login=\"alice\\"
 
 
 class Logs(ServerTest):
+    settings = {"log__level": "debug"}
+
     def check_lines(self):
         for line in self.server.log.text().splitlines():
             if re.match(r"\d{4}-\d\d-\d\dT[\d:.]+Z (debug|info|warn|error) ", line):
@@ -41,6 +44,42 @@ class Logs(ServerTest):
         client.close()
         self.server.log.wait(r" login .*protocol=eas")
         self.check_lines()
+
+    def test_who_did_what_and_how_long_it_took(self):
+        phone = Phone(self.server)
+        inbox = phone.folder("Inbox")
+        phone.sync_all(inbox)
+        self.server.deliver(message("logged"), "alice@example.test")
+        client = RawImap(self.server)
+        client.ok("LOGIN alice@example.test demo")
+        client.ok("SELECT INBOX")
+        client.command("SELECT Nowhere")
+        client.command("NONSENSE")
+        client.ok("APPEND INBOX {3+}\r\nabc")
+        client.ok("LOGOUT")
+        client.close()
+        rows = [
+            r"info delivery session=\d+ peer=127\.0\.0\.1 .*recipient=alice@example\.test account=\d+ .* ms=[\d.]+ result=ok$",
+            r"info eas session=\d+ command=FolderSync account=\d+ device=PHONE1 .*status=1 .*ms=[\d.]+$",
+            r"info eas session=\d+ command=Sync account=\d+ device=PHONE1 .*status=1 .*ms=[\d.]+$",
+            r"info imap session=\d+ command=LOGIN account=\d+ peer=127\.0\.0\.1 result=ok ms=[\d.]+$",
+            r"debug imap session=\d+ command=SELECT account=\d+ peer=127\.0\.0\.1 result=ok ms=[\d.]+$",
+            r"debug imap session=\d+ command=SELECT account=\d+ peer=127\.0\.0\.1 result=no ms=[\d.]+$",
+            r"debug imap session=\d+ command=- account=\d+ peer=127\.0\.0\.1 result=bad ms=[\d.]+$",
+            r"debug imap session=\d+ command=APPEND account=\d+ peer=127\.0\.0\.1 result=ok ms=[\d.]+$",
+            r"info imap\.end session=\d+ login=alice@example\.test peer=127\.0\.0\.1$",
+        ]
+        for row in rows:
+            with self.subTest(row):
+                self.server.log.wait(row)
+        self.check_lines()
+
+    def test_values_are_cut(self):
+        client = RawImap(self.server)
+        client.command(f'LOGIN "{"x" * 500}" y')
+        client.close()
+        value = self.server.log.wait(r" login .*login=(x+\S*)").group(1)
+        self.assertEqual(value, "x" * 200 + "...")
 
     def test_no_content_and_no_secrets(self):
         with smtplib.LMTP("127.0.0.1", self.server.ports["lmtp"], timeout=LIMIT_S) as lmtp:

@@ -1,179 +1,231 @@
-"""One event, every client: IDLE, Ping and hanging Sync are told of the same changes, from this process and from others.
-The recheck of the clocks is switched off (push.recheck_s=0), so that only events can tell."""
-import os
-import re
-import subprocess
+"""Who waits is told, by the same event: IDLE and Ping, on one node and between nodes. The recheck is switched off, so
+that nothing but the event can have told them."""
+import imaplib
 import unittest
 
 from eas_base import EasTest
-from eas_client import Node, Phone
-from harness import Server, message
-
-ALICE = "alice@example.test"
+from eas_client import Phone
+from harness import PASSWORD, Server, message
 
 
-def waiting(server, phone, *folders):
-    lines = len(server.log.lines)
+def park(server, phone, *folders):
+    """A Ping that waits in the server when this returns."""
+    start = len(server.log.lines)
     pending = phone.ping(600, *folders)
-    server.log.wait(r" eas_waiting ", lines)
+    server.log.wait(r" eas_waiting ", start)
     return pending
 
 
-class Push(EasTest):
-    settings = {"log__level": "debug"}
+class OneNode(EasTest):
+    settings = {"log__level": "debug", "push__recheck_s": 0}
 
-    def test_every_change_is_told_to_ping_and_idle(self):
-        self.deliver("one", "two")
-        phone, inbox = self.primed()
-        desktop, other = self.server.raw_imap(self.user), self.server.raw_imap(self.user)
-        for client in (desktop, other):
-            client.ok("SELECT INBOX")
+    def setUp(self):
+        super().setUp()
+        self.deliver("one", "two", "three")
+        self.device, self.inbox = self.primed()
+        self.archive = self.device.folder("Archive")
+        self.device.sync_all(self.archive)
+        self.desktop = self.server.raw_imap(self.user)
+        self.desktop.ok("SELECT INBOX")
+        self.writer = self.server.raw_imap(self.user)
+        self.writer.ok("SELECT INBOX")
 
-        def restore():
-            ids = self.server.cli("deleted", "list", self.user, "--ids").out.split()
-            self.server.cli("deleted", "restore", self.user, ids[0])
-        rows = (
-            ("a delivery", lambda: self.deliver("three"), rb"^\* 3 EXISTS", "2"),
-            ("a flag", lambda: other.ok("UID STORE 1 +FLAGS (\\Flagged)"), rb"^\* 1 FETCH .*\\Flagged", "2"),
-            ("a keyword", lambda: other.ok("UID STORE 1 +FLAGS (Invoice)"), rb"^\* 1 FETCH .*Invoice", "2"),
-            ("a removal", lambda: (other.ok("UID STORE 1 +FLAGS (\\Deleted)"), other.ok("EXPUNGE")), rb"^\* 1 EXPUNGE", "2"),
-            ("a restore by another process", restore, rb"^\* 3 EXISTS", "2"),
-            ("a move away", lambda: other.ok("UID MOVE 2 Archive"), rb"^\* 1 EXPUNGE", "2"),
-            ("a copy in", lambda: other.ok("UID COPY 3 INBOX"), rb"^\* 3 EXISTS", "2"),
-            ("an append", lambda: self.server.imap(self.user).append("INBOX", "", None, message("four")), rb"^\* 4 EXISTS", "2"),
-            ("a new mailbox", lambda: other.ok("CREATE Fresh"), None, "7"),
-            ("a renamed mailbox", lambda: other.ok("RENAME Fresh Older"), None, "7"),
-            ("a deleted mailbox", lambda: other.ok("DELETE Older"), None, "7"),
-        )
-        for name, change, pattern, status in rows:
-            with self.subTest(name):
-                phone.sync_all(inbox)
-                phone.folder_sync()
-                pending = waiting(self.server, phone, inbox)
-                desktop.idle()
-                change()
-                self.assertEqual(pending.answer().root.get("Ping:Status"), status)
-                if pattern:
-                    desktop.idle_wait(pattern)
-                desktop.done()
+    def told(self, change, line, status="2", folders=None):
+        """change() makes the desktop hear a line that matches, or nothing (None), and the phone be told."""
+        self.desktop.idle()
+        ping = park(self.server, self.device, self.inbox, self.archive)
+        change()
+        root = ping.answer().root
+        self.assertEqual(root.get("Ping:Status"), status)
+        if status == "2":
+            self.assertEqual({n.text for n in root.find("Ping:Folders").children}, set(folders or (self.inbox,)))
+        if line:
+            self.desktop.idle_wait(line)
+        self.desktop.done()
+        self.device.sync_all(self.inbox)
+        self.device.sync_all(self.archive)
 
-    def test_hanging_sync_hears_the_same(self):
-        self.deliver("one")
-        phone, inbox = self.primed()
-        other = self.imap()
-        lines = len(self.server.log.lines)
-        pending = phone.start("Sync", phone.sync_request(phone.collection(inbox), heartbeat=600))
-        self.server.log.wait(r" eas_waiting ", lines)
-        other.store("1", "+FLAGS", "(\\Seen)")
-        phone.take(pending.answer().root)
-        self.assertEqual(phone.items[inbox][phone.item(inbox, "one")].get("Email:Read"), "1")
+    def test_delivery(self):
+        self.told(lambda: self.deliver("four"), rb"^\* 4 EXISTS")
 
+    def test_append(self):
+        octets = message("appended", to=self.user)
 
-class Silence(unittest.TestCase):
-    def test_waiting_clients_run_no_statement(self):
-        """From the moment that they are parked until the heartbeat's end the database is asked nothing."""
-        with Server(store="url", log__level="debug") as server:
-            def statements():
-                return subprocess.run(["psql", "-qXAt", "-d", os.environ["GODWIT_TEST_ADMIN_URL"], "-c",
-                                       "select pid, query_start, state from pg_stat_activity where datname = "
-                                       f"'{server.database}' order by pid"],
-                                      capture_output=True, text=True, check=True).stdout
-            phones = [Phone(server, login=ALICE, device=f"PHONE{number}") for number in range(5)]
-            inbox = phones[0].folder("Inbox")
-            for phone in phones:
-                phone.sync_all(inbox)
-            desktop = server.raw_imap(ALICE)
+        def append():
+            self.writer.send(b"a APPEND Archive (\\Seen) {%d+}\r\n%s\r\n" % (len(octets), octets))
+            self.writer.finish(b"a")
+        self.told(append, None, folders=[self.archive])
+
+    def test_flag_change(self):
+        self.told(lambda: self.writer.ok("STORE 2 +FLAGS (\\Seen)"), rb"^\* 2 FETCH .*\\Seen")
+        self.told(lambda: self.writer.ok("STORE 2 -FLAGS (\\Seen)"), rb"^\* 2 FETCH ")
+
+    def test_expunge(self):
+        def expunge():
+            self.writer.ok("STORE 2 +FLAGS (\\Deleted)")
+            self.writer.ok("EXPUNGE")
+        self.told(expunge, rb"^\* 2 EXPUNGE")
+        self.assertEqual(self.device.subjects(self.inbox), ["one", "three"])
+
+    def test_move(self):
+        self.told(lambda: self.writer.ok("MOVE 3 Archive"), rb"^\* 3 EXPUNGE", folders=[self.inbox, self.archive])
+        self.assertEqual((self.device.subjects(self.inbox), self.device.subjects(self.archive)), (["one", "two"], ["three"]))
+
+    def test_copy(self):
+        self.told(lambda: self.writer.ok("COPY 1 Archive"), None, folders=[self.archive])
+
+    def test_restore_by_command_line(self):
+        self.writer.ok("STORE 1 +FLAGS (\\Deleted)")
+        self.writer.ok("EXPUNGE")
+        self.desktop.ok("NOOP")
+        self.device.sync_all(self.inbox)
+        (wanted,) = self.server.cli("deleted", "list", self.user, "--ids").out.split()
+        self.told(lambda: self.server.cli("deleted", "restore", self.user, wanted), rb"^\* 3 EXISTS")
+        self.assertEqual(self.device.subjects(self.inbox), ["one", "three", "two"])
+
+    def test_folders(self):
+        self.told(lambda: self.writer.ok("CREATE Fresh"), None, status="7")
+        self.device.folder_sync()
+        self.device.folder("Fresh")
+        self.told(lambda: self.writer.ok("RENAME Fresh Other"), None, status="7")
+        self.device.folder_sync()
+        self.device.folder("Other")
+        self.told(lambda: self.writer.ok("DELETE Other"), None, status="7")
+        self.device.folder_sync()
+        self.assertNotIn("Other", [name for name, _, _ in self.device.folders.values()])
+
+    def test_a_folder_that_is_open_is_deleted(self):
+        self.writer.ok("CREATE Brief")
+        self.device.folder_sync()
+        brief = self.device.folder("Brief")
+        self.device.sync_all(brief)
+        ping = park(self.server, self.device, brief)
+        self.writer.ok("DELETE Brief")
+        self.assertEqual(ping.answer().root.get("Ping:Status"), "7")
+
+    def test_every_one_who_waits(self):
+        desktops = [self.server.raw_imap(self.user) for _ in range(3)]
+        phones = [Phone(self.server, self.user, PASSWORD, device=f"PHONE{i + 2}") for i in range(3)]
+        waiting = []
+        for desktop in desktops:
             desktop.ok("SELECT INBOX")
             desktop.idle()
-            pending = [waiting(server, phone, inbox) for phone in phones[1:]]
-            lines = len(server.log.lines)
-            last = phones[0].ping(2, inbox)
-            server.log.wait(r" eas_waiting ", lines)
-            before = statements()
-            self.assertIn("idle", before)
-            self.assertEqual(last.answer().root.get("Ping:Status"), "1")
-            self.assertEqual(statements(), before)
-            server.deliver(message("news"), to=ALICE)
-            for ping in pending:
-                self.assertEqual(ping.answer().root.get("Ping:Status"), "2")
-            desktop.idle_wait(rb"^\* 1 EXISTS")
-            self.assertNotEqual(statements(), before)
+        for phone in phones:
+            inbox = phone.folder("Inbox")
+            phone.sync_all(inbox)
+            waiting.append(park(self.server, phone, inbox))
+        self.deliver("for all")
+        for desktop in desktops:
+            desktop.idle_wait(rb"^\* 4 EXISTS")
+        self.assertEqual([ping.answer().root.get("Ping:Status") for ping in waiting], ["2"] * 3)
+
+    def test_nobody_else_is_told(self):
+        EasTest.counter += 1
+        other = f"user{EasTest.counter}@example.test"
+        self.server.add_account(other)
+        phone = Phone(self.server, other)
+        inbox = phone.folder("Inbox")
+        phone.sync_all(inbox)
+        ping = park(self.server, phone, inbox)
+        self.told(lambda: self.deliver("not for the other"), rb"^\* 4 EXISTS")
+        self.assertFalse(ping.has_answer())
+        self.server.deliver(message("for the other", to=other), to=other)
+        self.assertEqual(ping.answer().root.get("Ping:Status"), "2")
 
 
 class TwoNodes(unittest.TestCase):
-    """Two servers share one store: what one commits the other's clients hear of."""
+    """Two servers on one database: what happens on one is told by the other."""
+    user = "alice@example.test"
 
-    def setUp(self):
-        self.first = Server(store="url", log__level="debug")
-        self.addCleanup(self.first.close)
-        url = self.first.settings["database.url"]
-        self.second = Server(start=False, store="embedded", log__level="debug", database__url=url)
-        self.second.settings.pop("database.unsafe_no_fsync", None)
-        self.addCleanup(self.second.close)
-        self.second.start()
+    @classmethod
+    def setUpClass(cls):
+        cls.near = Server(store="url", log__level="debug", push__recheck_s=0)
+        try:
+            cls.far = Server(start=False, store="embedded", log__level="debug", push__recheck_s=0)
+            del cls.far.settings["database.unsafe_no_fsync"]
+            cls.far.settings["database.url"] = cls.near.settings["database.url"]
+            cls.far.start()
+        except BaseException:
+            cls.near.close()
+            raise
 
-    def test_clients_of_the_other_node_are_told(self):
-        phone = Phone(self.second, login=ALICE)
+    @classmethod
+    def tearDownClass(cls):
+        try:
+            cls.far.close()
+        finally:
+            cls.near.close()
+
+    def account(self, login):
+        self.near.add_account(login)
+        return login
+
+    def waiting(self, server, login):
+        """One IDLE and one Ping that wait on the server."""
+        phone, desktop = Phone(server, login), server.raw_imap(login)
         inbox = phone.folder("Inbox")
         phone.sync_all(inbox)
-        desktop = self.second.raw_imap(ALICE)
         desktop.ok("SELECT INBOX")
-        pending = waiting(self.second, phone, inbox)
         desktop.idle()
-        self.first.deliver(message("from the other node"), to=ALICE)
-        self.assertEqual(pending.answer().root.get("Ping:Status"), "2")
-        desktop.idle_wait(rb"^\* 1 EXISTS")
-        desktop.done()
-        phone.sync(inbox)
-        self.assertEqual(phone.subjects(inbox), ["from the other node"])
+        return phone, inbox, desktop, park(server, phone, inbox)
 
-    def test_a_phone_may_change_nodes_between_any_two_requests(self):
-        phone = Phone(self.first, login=ALICE)
+    def test_news_of_the_other_node(self):
+        for number, (here, there) in enumerate(((self.near, self.far), (self.far, self.near))):
+            with self.subTest(number):
+                login = self.account(f"news{number}@example.test")
+                phone, inbox, desktop, ping = self.waiting(there, login)
+                here.deliver(message("from the other node", to=login), to=login)
+                desktop.idle_wait(rb"^\* 1 EXISTS")
+                self.assertEqual(ping.answer().root.get("Ping:Status"), "2")
+                phone.sync(inbox)
+                self.assertEqual(phone.subjects(inbox), ["from the other node"])
+
+                ping = park(there, phone, inbox)
+                writer = here.raw_imap(login)
+                writer.ok("SELECT INBOX")
+                writer.ok("STORE 1 +FLAGS (\\Seen)")
+                desktop.idle_wait(rb"^\* 1 FETCH .*\\Seen")
+                self.assertEqual(ping.answer().root.get("Ping:Status"), "2")
+                phone.sync(inbox)
+
+                ping = park(there, phone, inbox)
+                writer.ok("STORE 1 +FLAGS (\\Deleted)")
+                writer.ok("EXPUNGE")
+                desktop.idle_wait(rb"^\* 1 EXPUNGE")
+                self.assertEqual(ping.answer().root.get("Ping:Status"), "2")
+                phone.sync(inbox)
+                self.assertEqual(phone.subjects(inbox), [])
+
+                ping = park(there, phone, inbox)
+                writer.ok("CREATE Elsewhere")
+                self.assertEqual(ping.answer().root.get("Ping:Status"), "7")
+
+    def test_one_device_on_both_nodes(self):
+        """State is in the store: any node answers any request."""
+        login = self.account("roaming@example.test")
+        phone = Phone(self.near, login)
         inbox = phone.folder("Inbox")
-        for number in range(6):
-            self.first.deliver(message(f"mail {number}"), to=ALICE)
-        phone.sync(inbox)
-        while True:
-            phone.server = self.second if phone.server is self.first else self.first
-            collection = phone.sync(inbox, Node("AirSync:GetChanges"), Node("AirSync:WindowSize", "1"))
-            if collection is None or collection.find("AirSync:MoreAvailable") is None:
-                break
-        self.assertEqual(phone.subjects(inbox), [f"mail {number}" for number in range(6)])
+        phone.sync_all(inbox)
+        for number, server in enumerate((self.far, self.near, self.far)):
+            self.near.deliver(message(f"mail {number}", to=login), to=login)
+            phone.server = server
+            phone.sync(inbox)
+        self.assertEqual(phone.subjects(inbox), ["mail 0", "mail 1", "mail 2"])
+        self.assertIsNone(phone.sync(inbox))
 
     def test_a_changed_password_ends_sessions_on_both(self):
-        sessions = [server.raw_imap(ALICE) for server in (self.first, self.second)]
-        for session in sessions:
-            session.ok("SELECT INBOX")
-            session.idle()
-        phone = Phone(self.second, login=ALICE)
-        inbox = phone.folder("Inbox")
-        phone.sync_all(inbox)
-        pending = waiting(self.second, phone, inbox)
-        self.first.cli("account", "password", ALICE, "--password-stdin", stdin="other\n")
-        for session in sessions:
-            self.assertTrue(session.idle_wait(rb"^\* BYE"))
-        self.assertEqual(pending.answer().root.get("Ping:Status"), "1")
-        self.assertEqual(phone.post("FolderSync").status, 401)
-        for server in (self.first, self.second):
-            server.raw_imap(ALICE, "other")
-
-    def test_a_mailbox_kept_in_memory_follows_the_other_node(self):
-        """The second node's snapshot of a mailbox that nobody watches there is brought forward before it answers."""
-        desktop = self.second.raw_imap(ALICE)
-        desktop.ok("SELECT INBOX")
-        for number in range(1, 4):
-            self.first.deliver(message(f"mail {number}"), to=ALICE)
-            lines = self.settled(desktop, number)
-            self.assertIn(b"* %d EXISTS" % number, lines)
-
-    def settled(self, desktop, number):
-        desktop.idle()
-        lines = [desktop.idle_wait(rb"^\* %d EXISTS" % number)]
-        desktop.done()
-        again = self.second.raw_imap(ALICE)
-        lines += again.ok("SELECT INBOX")
-        again.close()
-        return lines if any(re.match(rb"\* %d EXISTS" % number, line) for line in lines[1:]) else []
+        login = self.account("moved@example.test")
+        parts = [(server, *self.waiting(server, login)[2:]) for server in (self.near, self.far)]
+        self.near.cli("account", "password", login, "--password-stdin", stdin="other\n")
+        for server, desktop, ping in parts:
+            with self.assertRaises((EOFError, ConnectionError)):
+                desktop.idle_wait(rb"never matches")
+            self.assertEqual(ping.answer().root.get("Ping:Status"), "1", "ended: its repetition must log in")
+            with self.assertRaises(imaplib.IMAP4.error):
+                server.imap(login, PASSWORD)
+            phone = Phone(server, login)
+            self.assertEqual(phone.post("FolderSync", body=b"").status, 401)
+            server.imap(login, "other")
 
 
 if __name__ == "__main__":
