@@ -166,7 +166,7 @@ static bool words_fit(const struct cli *cli, const struct cli_command *command)
         bool common = strcmp(word, "--config") == 0 || strcmp(word, "--data") == 0 || strcmp(word, "--set") == 0 ||
                       strcmp(word, "--log-level") == 0; // with its value it would have been taken already
         if (!behind && !common) {
-            cli_fail("%s has no option %s; usage: godwit %s %s", command->name, word, command->name, command->usage);
+            cli_fail("%s has no option %s; godwit %s --help tells which there are", command->name, word, command->name);
             return false;
         }
         bool takes_value = common || *behind == ' ';
