@@ -7,7 +7,8 @@
 
 #include "base/mem.h"
 
-#define BLOCK_BYTES 4096u // most commands fit into the first block
+#define FIRST_BYTES 480u  // kept by an arena that rests: many thousand clients hold one while they wait
+#define BLOCK_BYTES 4096u // most commands fit into the second
 #define ALIGN 16u
 
 struct block {
@@ -33,7 +34,7 @@ static struct block *block_new(size_t size, struct block *next)
 struct arena *arena_open(void)
 {
     struct arena *arena = mem_alloc(sizeof *arena);
-    arena->head = block_new(BLOCK_BYTES, NULL);
+    arena->head = block_new(FIRST_BYTES, NULL);
     arena->used = 0;
     return arena;
 }
@@ -76,6 +77,8 @@ void *arena_alloc(struct arena *arena, size_t size)
     struct block *head = arena->head;
     if (head->size - head->used < need) {
         size_t grow = head->size * 2 < (1u << 20) ? head->size * 2 : (1u << 20);
+        if (grow < BLOCK_BYTES)
+            grow = BLOCK_BYTES;
         head = arena->head = block_new(need > grow ? need : grow, head);
     }
     void *at = head->bytes + head->used;

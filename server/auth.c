@@ -28,7 +28,10 @@
 struct credential {
     unsigned char mac[KEY_BYTES]; // of login and password: neither is kept
     int64_t until_us;             // 0: free
-    struct auth_result result;
+    struct account_id account;
+    int64_t auth_version;
+    char *login; // as the account has it
+    bool eas_enabled;
 };
 
 struct failures {
@@ -79,7 +82,8 @@ enum err auth_cached(struct auth *auth, struct slice login, struct slice passwor
     pthread_mutex_lock(&auth->lock);
     struct credential *c = slot_of(auth, mac);
     if (c->until_us > clock_mono_us() && CRYPTO_memcmp(c->mac, mac, KEY_BYTES) == 0) {
-        *result = c->result;
+        *result = (struct auth_result){ c->account, c->auth_version, c->eas_enabled, { 0 } };
+        strncpy(result->login, c->login, LOGIN_MAX);
         err = ERR_OK;
     }
     pthread_mutex_unlock(&auth->lock);
@@ -103,7 +107,11 @@ static void remember(struct auth *auth, uint64_t changes, const unsigned char ma
         struct credential *c = slot_of(auth, mac);
         memcpy(c->mac, mac, KEY_BYTES);
         c->until_us = clock_mono_us() + auth->settings.cache_s * US_PER_S;
-        c->result = *result;
+        c->account = result->account;
+        c->auth_version = result->auth_version;
+        c->eas_enabled = result->eas_enabled;
+        free(c->login);
+        c->login = mem_text(result->login);
     }
     pthread_mutex_unlock(&auth->lock);
 }
@@ -117,7 +125,7 @@ static void on_change(void *ctx, const struct change *change)
     pthread_mutex_lock(&auth->lock);
     auth->changes++;
     for (size_t i = 0; i < CACHE_SLOTS; i++)
-        if (auth->cache[i].result.account.n == change->account.n)
+        if (change->account.n == 0 || auth->cache[i].account.n == change->account.n)
             auth->cache[i].until_us = 0;
     pthread_mutex_unlock(&auth->lock);
 }
@@ -320,6 +328,8 @@ void auth_close(struct auth **auth)
     OPENSSL_cleanse(gone->key, sizeof gone->key);
     pthread_mutex_destroy(&gone->lock);
     free(gone->dummy_hash);
+    for (size_t i = 0; i < CACHE_SLOTS; i++)
+        free(gone->cache[i].login);
     free(gone->cache);
     free(gone->failures);
     free(gone);

@@ -59,9 +59,14 @@ enum err admin_token_create(struct db *db, struct slice name, unsigned scopes, c
     args_bytes(&args, slice_make(sum, sizeof sum));
     args_i16(&args, (int16_t)scopes);
     args_text(&args, domain);
+    err = db_begin(db, "read committed");
+    if (err) {
+        args_release(&args);
+        return err;
+    }
     err = db_run_only(db, "insert into admin_token (token_id, name, hash, scopes, domain) values ($1, $2, $3, $4, lower($5))",
                       &args, NULL);
-    return err ? err : audit_write(db, (struct account_id){ 0 }, by, "token_add", NULL);
+    return db_end(db, err ? err : audit_write(db, (struct account_id){ 0 }, by, "token_add", NULL));
 }
 
 #define TOKEN_COLUMNS "select name, scopes, domain, created_at from admin_token where revoked_at is null"
@@ -112,10 +117,13 @@ enum err admin_token_revoke(struct db *db, struct slice name, const struct actor
 {
     int64_t rows = 0;
     struct db_args args = { 0 };
+    enum err err = db_begin(db, "read committed");
+    if (err)
+        return err;
     args_slice(&args, name);
-    enum err err = db_run_only(db, "update admin_token set revoked_at = now() where name = $1 and revoked_at is null", &args,
+    err = db_run_only(db, "update admin_token set revoked_at = now() where name = $1 and revoked_at is null", &args,
                                &rows);
     if (!err && rows == 0)
         err = fail(&db->trace, ERR_NOT_FOUND, "no such token");
-    return err ? err : audit_write(db, (struct account_id){ 0 }, by, "token_revoke", NULL);
+    return db_end(db, err ? err : audit_write(db, (struct account_id){ 0 }, by, "token_revoke", NULL));
 }

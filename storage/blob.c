@@ -238,6 +238,20 @@ enum err blob_write(struct db *db, const struct octets *octets, struct blob_id *
 
 /* ---- reading ---- */
 
+enum err blob_size(struct db *db, struct blob_id id, int64_t *size)
+{
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_i64(&args, id.n);
+    enum err err = db_run(db, "select size from blob where blob_id = $1", &args, &result);
+    if (!err && PQntuples(result) == 0)
+        err = fail(&db->trace, ERR_NOT_FOUND, "blob=%" PRIi64, id.n);
+    if (!err)
+        *size = res_i64(result, 0, 0);
+    PQclear(result);
+    return err;
+}
+
 static enum err expand(struct db *db, struct slice frame, size_t size_max, struct buf *out)
 {
     unsigned long long size = ZSTD_getFrameContentSize(frame.at, frame.len);

@@ -31,3 +31,5 @@ void blob_set_args(const struct blob_set *set, struct db_args *args); // $1 to $
 
 /* The octets' length whatever they lie in. */
 int64_t octets_size(const struct octets *octets);
+/* The length of octets that are stored. errors: ERR_NOT_FOUND */
+MUST_USE enum err blob_size(struct db *db, struct blob_id id, int64_t *size);

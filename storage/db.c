@@ -75,9 +75,14 @@ static void ignore_notice(void *context, const PGresult *notice)
 
 static enum err setup_session(struct db *db)
 {
-    char sql[512];
+    char sql[1024];
     snprintf(sql, sizeof sql,
              "set statement_timeout = %d; set lock_timeout = %d; set synchronous_commit = on; set jit = off;"
+             // Every statement looks up by keys. A plan made anew for the values at hand is no better and costs more than
+             // the statement; and what is changed is found row by row, never by reading a whole table, which looks cheap
+             // to a planner that guesses (docs/decisions/0007-query-plans.md).
+             "set plan_cache_mode = force_generic_plan;"
+             "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;"
              "set idle_in_transaction_session_timeout = '60s'; set timezone = 'UTC'; set client_min_messages = warning;"
              "set default_transaction_isolation = 'read committed'",
              db->statement_timeout_ms, db->lock_timeout_ms);

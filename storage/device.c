@@ -40,7 +40,7 @@ static enum err find_device(struct db *db, struct arena *arena, struct account_i
     PGresult *result = NULL;
     args_i64(&args, account.n);
     args_slice(&args, key);
-    enum err err = db_run(db, "select " DEVICE_COLUMNS " from device d where d.account_id = $1 and d.key = $2", &args, &result);
+    enum err err = db_run(db, "select " DEVICE_COLUMNS " from device d where d.account_id = $1 and lower(d.key) = lower($2)", &args, &result);
     if (!err && PQntuples(result) == 0)
         err = ERR_NOT_FOUND;
     if (!err)

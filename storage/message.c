@@ -9,13 +9,15 @@
 
 /* ---- content of one message, as parameters ---- */
 
-static enum err add_octets(struct db *db, struct blob_set *set, const struct message_new *message, struct blob_id *blob)
+static enum err add_octets(struct db *db, struct blob_set *set, const struct message_new *message, struct blob_id *blob,
+                           int64_t *size)
 {
+    *size = octets_size(&message->octets);
     if (message->blob.n == 0)
         return blob_set_add(db, set, &message->octets, blob);
     *blob = message->blob;
     blob_set_touch(set, *blob);
-    return ERR_OK;
+    return blob_size(db, *blob, size);
 }
 
 static struct slice packed_meta(struct db *db, struct arena *arena, struct slice meta)
@@ -67,11 +69,12 @@ static enum err fill_load(struct db *db, struct load *load, struct delivery *con
     for (size_t i = 0; i < count; i++) {
         const struct delivery *d = deliveries[i];
         struct blob_id blob;
-        enum err err = add_octets(db, &load->blobs, &d->message, &blob);
+        int64_t size;
+        enum err err = add_octets(db, &load->blobs, &d->message, &blob, &size);
         if (err)
             return err;
         load->blob[i] = blob.n;
-        load->size[i] = (int32_t)octets_size(&d->message.octets);
+        load->size[i] = (int32_t)size;
         load->thread[i] = d->message.thread;
         load->sent[i] = d->message.sent_us;
         load->internal[i] = d->internal_date_us;
@@ -137,21 +140,18 @@ static void read_results(const PGresult *r, const struct stop *stops, struct cha
     }
 }
 
-/* The commit's answer was lost: was it made? A recipient that has the number got the mail. */
-static bool find_delivered(struct db *db, const struct stop *stop, struct change_set *changes)
+/* The commit's answer was lost: was it made? A recipient that has the number got the mail. errors: ERR_NOT_FOUND: it was
+ * not; all others: nobody can tell now, so nothing may be repeated. */
+static enum err find_delivered(struct db *db, const struct stop *stop, struct change_set *changes)
 {
     struct db_args args = { 0 };
     PGresult *r = NULL;
     args_i64(&args, stop->target->account.n);
     args_i64(&args, delivery_number(stop));
-    // The newest messages of the account: the commit in doubt was a moment ago.
-    enum err err = db_run(db,
-                          "select p.mailbox_id, p.uid, p.modseq from (select m.message_id, m.delivery_id from message m"
-                          "  where m.account_id = $1 order by m.message_id desc limit 1000) m"
-                          " join placement p on p.account_id = $1 and p.message_id = m.message_id where m.delivery_id = $2",
-                          &args, &r);
-    bool found = !err && PQntuples(r) > 0;
-    if (found) {
+    enum err err = db_run(db, "select o_mailbox, o_uid, o_modseq from delivered_1($1, $2)", &args, &r);
+    if (!err && PQntuples(r) == 0)
+        err = ERR_NOT_FOUND;
+    if (!err) {
         struct delivery_target *t = stop->target;
         t->result = ERR_OK;
         t->mailbox.n = res_i64(r, 0, 0);
@@ -160,7 +160,7 @@ static bool find_delivered(struct db *db, const struct stop *stop, struct change
         change_set_add(changes, (struct change){ t->account, t->mailbox, t->modseq, CHANGE_NEW });
     }
     PQclear(r);
-    return found;
+    return err;
 }
 
 static enum err deliver_stops(struct db *db, const struct load *load, const struct stop *stops, size_t count,
@@ -184,14 +184,14 @@ static enum err deliver_singly(struct db *db, struct delivery *const *deliveries
         struct stop one = stops[i];
         struct load load = { .arena = arena_open() };
         load.blobs.arena = load.arena;
-        enum err err = in_doubt && find_delivered(db, &one, changes) ? ERR_OK : ERR_CONFLICT;
-        if (err) {
+        enum err err = in_doubt ? find_delivered(db, &one, changes) : ERR_NOT_FOUND;
+        if (err == ERR_NOT_FOUND) {
             one.of = 1;
             err = fill_load(db, &load, &deliveries[stops[i].of - 1], 1);
             if (!err)
                 err = deliver_stops(db, &load, &one, 1, changes);
-            if (err && db->in_doubt && find_delivered(db, &one, changes))
-                err = ERR_OK;
+            if (err && db->in_doubt)
+                err = find_delivered(db, &one, changes);
         }
         if (err)
             one.target->result = err == ERR_LIMIT ? ERR_LIMIT : ERR_UNAVAILABLE;
@@ -263,11 +263,10 @@ enum err message_append(struct db *db, struct account_id account, struct mailbox
     for (size_t i = 0; i < count && !err; i++) {
         const struct append_item *item = &items[i];
         struct blob_id id;
-        err = add_octets(db, &blobs, &item->message, &id);
+        err = add_octets(db, &blobs, &item->message, &id, &size[i]);
         blob[i] = err ? 0 : id.n;
         thread[i] = item->message.thread;
         sent[i] = item->message.sent_us;
-        size[i] = octets_size(&item->message.octets);
         internal[i] = item->internal_date_us;
         flags[i] = (int64_t)item->flags;
         born[i] = item->born_by.n;
@@ -313,8 +312,9 @@ enum err message_replace(struct db *db, struct account_id account, struct mailbo
     struct arena *arena = arena_open();
     struct blob_set blobs = { .arena = arena };
     struct blob_id blob;
+    int64_t size;
     PGresult *r = NULL;
-    enum err err = add_octets(db, &blobs, &item->message, &blob);
+    enum err err = add_octets(db, &blobs, &item->message, &blob, &size);
     if (!err) {
         struct db_args args = { 0 };
         blob_set_args(&blobs, &args);
@@ -326,7 +326,7 @@ enum err message_replace(struct db *db, struct account_id account, struct mailbo
         args_bytes(&args, packed_meta(db, arena, item->message.meta));
         args_i64(&args, item->message.thread);
         args_time(&args, item->message.sent_us);
-        args_i64(&args, octets_size(&item->message.octets));
+        args_i64(&args, size);
         args_time(&args, item->internal_date_us);
         args_i64(&args, (int64_t)item->flags);
         args_slice(&args, join_words(arena, item->keywords, item->keyword_count));

@@ -76,7 +76,8 @@ MUST_USE enum err message_append(struct db *db, struct account_id account, struc
                                  uint32_t *uidvalidity, struct change_set *changes);
 
 /* Replaces a message's content under the same item (drafts; hard case 10): removes `uid` as replaced and makes a new
- * row. errors: ERR_NOT_FOUND, ERR_QUOTA */
+ * row. Its internal date counts in the mailbox for drafts only: elsewhere the old one stays, so that no item crosses a
+ * device's filter. errors: ERR_NOT_FOUND, ERR_QUOTA */
 MUST_USE enum err message_replace(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t uid,
                                   struct append_item *item, const struct actor *by, struct change_set *changes);
 

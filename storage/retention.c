@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "storage/mailbox_internal.h"
+#include "storage/sync_internal.h"
 
 #define RESTORES_PER_TRANSACTION 200u
 #define BLOBS_PER_TRANSACTION 500
@@ -58,19 +59,22 @@ enum err deleted_list(struct db *db, struct arena *arena, struct account_id acco
     args_i64(&args, account.n);
     args_i64(&args, filter->mailbox.n);
     args_time(&args, filter->since_us);
-    args_time(&args, filter->before_removed_us);
+    args_time(&args, filter->behind_removed_us);
+    args_i64(&args, filter->behind.mailbox.n);
+    args_i64(&args, filter->behind.uid);
     args_i32(&args, (int32_t)(filter->limit ? filter->limit : 1000));
     args_i64(&boxes, account.n);
     const struct db_statement statements[] = {
         { "select p.mailbox_id, p.uid, p.removed_at, p.internal_date, p.removed_protocol, p.removed_by, p.flags,"
           " m.message_id, m.blob_id, m.prefix, m.meta, m.thread, m.sent_at, m.size"
           " from placement p join message m on m.account_id = p.account_id and m.message_id = p.message_id"
-          " left join placement c on c.account_id = p.account_id and c.mailbox_id = p.restored_as_mailbox"
-          "  and c.uid = p.restored_as_uid and c.removed_at is null"
-          " where p.account_id = $1 and p.removed_at is not null and p.removed_how in (1, 4) and c.uid is null"
+          " where p.account_id = $1 and p.removed_at is not null and p.message_id <> 0 and p.removed_how in (1, 4)"
+          // What was restored lives, or was deleted again and is listed as that deletion.
+          " and (p.restored_as_uid is null"
+          "  or not exists (select 1 from lives_as_1(p.account_id, p.restored_as_mailbox, p.restored_as_uid)))"
           " and ($2 = 0 or p.mailbox_id = $2) and ($3::timestamptz is null or p.removed_at >= $3)"
-          " and ($4::timestamptz is null or p.removed_at < $4)"
-          " order by p.removed_at desc, p.mailbox_id, p.uid desc limit $5",
+          " and ($4::timestamptz is null or (p.removed_at, p.mailbox_id, p.uid) < ($4, $5, $6))"
+          " order by p.removed_at desc, p.mailbox_id desc, p.uid desc limit $7",
           &args },
         { "select " MAILBOX_COLUMNS " from mailbox b where b.account_id = $1 order by b.mailbox_id", &boxes },
     };
@@ -163,9 +167,10 @@ static enum err purge_account(struct db *db, int64_t account, int64_t content_be
 enum err retention_purge(struct db *db, int64_t content_before_us, int64_t tombstone_before_us,
                          struct purge_report *report)
 {
-    struct db_args args = { 0 };
     PGresult *r = NULL;
-    enum err err = db_run(db, "select account_id from account order by account_id", &args, &r);
+    enum err err = db_run_only(db, "delete from sent_client_id where at < now() - interval '" CLIENT_ID_KEPT "'", NULL, NULL);
+    if (!err)
+        err = db_run(db, "select account_id from account order by account_id", NULL, &r);
     for (int i = 0; !err && i < PQntuples(r); i++)
         err = purge_account(db, res_i64(r, i, 0), content_before_us, tombstone_before_us, report);
     PQclear(r);
@@ -195,7 +200,8 @@ enum err blob_collect(struct db *db, int64_t condemned_before_us, struct purge_r
                               " where b.condemned_at is null and b.touched_at < now() - interval '1 hour'"
                               " and not exists (select 1 from message m where m.blob_id = b.blob_id)"
                               " and not exists (select 1 from outbox o where o.blob_id = b.blob_id) limit $1)"
-                              " and condemned_at is null",
+                              // Asked again of the row itself: a delivery may have touched it while this waited for it.
+                              " and condemned_at is null and touched_at < now() - interval '1 hour'",
                               0, &report->blobs_condemned);
     if (err)
         return err;

@@ -34,6 +34,8 @@ struct sync_state {
     bool primed;          // false: made by key 0 and not used yet
     bool replay;          // the key is the older of the two kept: the reply that carried the newer one was lost
     struct slice options; // sticky options, packed by server/eas, opaque here; in the arena
+    int role;             // enum mailbox_role of the mailbox; by sync_begin
+    bool old;             // stored more than a day ago; by sync_begin
 };
 
 /* Starts over (client key "0"): drops both states, makes a new one whose key is in *state. errors: ERR_NOT_FOUND
@@ -97,7 +99,8 @@ MUST_USE enum err sync_advance(struct db *db, struct account_id account, struct 
 
 /* Ping and hanging Sync: is there news by the steps New and Changes with the stored cut? A mailbox without a state, or
  * whose first key was never used, has news only for rows with uid >= since_uidnext (the uidnext when the Ping came;
- * 0 asks for it: *since_uidnext is set). *kinds: CHANGE_NEW and/or CHANGE_FLAGS|CHANGE_REMOVED. One statement. */
+ * 0 asks for it: *since_uidnext is set). *kinds: CHANGE_NEW and/or CHANGE_FLAGS|CHANGE_REMOVED. One statement; a state
+ * that fell far behind without news is moved to the clock of the look by a second one, as sync_advance does. */
 struct sync_watch {
     struct mailbox_id mailbox;
     uint32_t since_uidnext; // in and out
@@ -140,7 +143,9 @@ MUST_USE enum err sync_change_flags(struct db *db, struct account_id account, st
 MUST_USE enum err sync_delete(struct db *db, struct account_id account, struct device_id device,
                               struct mailbox_id mailbox, const uint32_t *items, size_t count, bool to_trash,
                               const struct actor *by, struct change_set *changes);
-/* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id). */
+/* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id) and under
+ * (key, item); a new text keeps the flags and keywords of the old one. A repeat that runs beside its first try, or behind
+ * it, changes nothing and gives the same item. */
 MUST_USE enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device,
                                  struct mailbox_id mailbox, struct slice key, struct slice client_id,
                                  struct append_item *item, struct sync_result *result, struct change_set *changes);
@@ -190,5 +195,5 @@ MUST_USE enum err sync_folder_delete(struct db *db, struct account_id account, s
 /* SendMail, SmartReply, SmartForward: remembers ClientIds for 7 days. *fresh is false when it was sent before. */
 MUST_USE enum err sync_claim_client_id(struct db *db, struct account_id account, struct device_id device,
                                        struct slice client_id, bool *fresh);
-MUST_USE enum err sync_release_client_id(struct db *db, struct account_id account, struct device_id device,
-                                         struct slice client_id);
+MUST_USE enum err sync_client_id_known(struct db *db, struct account_id account, struct device_id device,
+                                       struct slice client_id, bool *known);

@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "storage/blob_internal.h"
 #include "storage/sync_internal.h"
-
-#define CLIENT_ID_DAYS "7 days"
 
 /* ---- results ---- */
 
@@ -95,7 +94,7 @@ enum err sync_delete(struct db *db, struct account_id account, struct device_id 
     args_i16(&args, (int16_t)by->protocol);
     args_text(&args, by->name);
     enum err err = db_run(db, "select o_clock, o_trash from sync_delete_1($1, $2, $3, $4, $5, $6, $7)", &args, &result);
-    if (!err) {
+    if (!err && !res_null(result, 0, 0)) {
         int64_t clock = res_i64(result, 0, 0);
         struct mailbox_id trash = { res_i64(result, 0, 1) };
         change_set_add(changes, (struct change){ account, mailbox, clock, CHANGE_REMOVED });
@@ -134,6 +133,47 @@ enum err sync_move(struct db *db, struct account_id account, struct device_id de
 
 /* ---- drafts: the message and what is remembered of the request are one transaction ---- */
 
+/* Big octets are written ahead, before the account is locked. */
+static enum err write_ahead(struct db *db, struct append_item *item)
+{
+    const struct octets *octets = &item->message.octets;
+    if (item->message.blob.n || octets_size(octets) <= (int64_t)BLOB_CHUNK_BYTES)
+        return ERR_OK;
+    return blob_write(db, octets, &item->message.blob);
+}
+
+/* Begins the transaction with the account locked, and asks again what the request did before: its repeat may have been
+ * under way beside it. ERR_NOT_FOUND: nothing yet. Ended by db_end, whatever it gives. */
+static enum err begin_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
+                            struct slice key, struct slice client_id, struct sync_result *result)
+{
+    struct db_args args = { 0 };
+    PGresult *locked = NULL;
+    struct sync_result before;
+    enum err err = db_begin(db, "read committed");
+    if (err)
+        return err;
+    args_i64(&args, account.n);
+    err = db_run(db, "select 1 from account where account_id = $1 for no key update", &args, &locked);
+    PQclear(locked);
+    if (err)
+        return err;
+    struct arena *arena = arena_open();
+    err = sync_result_find(db, arena, account, device, mailbox, key, client_id, &before);
+    if (!err) {
+        result->err = before.err;
+        result->item = before.item;
+    }
+    arena_close(&arena);
+    return err;
+}
+
+static void add_changes(struct change_set *changes, const struct change_set *made)
+{
+    for (size_t i = 0; i < made->count; i++)
+        change_set_add(changes, made->items[i]);
+}
+
 enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
                         struct slice key, struct slice client_id, struct append_item *item, struct sync_result *result,
                         struct change_set *changes)
@@ -142,22 +182,25 @@ enum err sync_add_draft(struct db *db, struct account_id account, struct device_
     struct change_set made = { 0 };
     uint32_t uidvalidity;
     item->born_by = device;
-    enum err err = db_begin(db, "read committed");
+    enum err err = write_ahead(db, item);
     if (err)
         return err;
-    err = message_append(db, account, mailbox, item, 1, &by, &uidvalidity, &made);
-    if (!err) {
+    err = begin_draft(db, account, device, mailbox, key, client_id, result);
+    if (err == ERR_NOT_FOUND) {
+        err = message_append(db, account, mailbox, item, 1, &by, &uidvalidity, &made);
         result->err = ERR_OK;
         result->item = item->item;
-        err = sync_result_put(db, account, device, mailbox, key, client_id, result);
+        if (!err)
+            err = sync_result_put(db, account, device, mailbox, key, client_id, result);
     }
     err = db_end(db, err);
-    for (size_t i = 0; !err && i < made.count; i++)
-        change_set_add(changes, made.items[i]);
+    if (!err)
+        add_changes(changes, &made);
     return err;
 }
 
-static enum err uid_of_item(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t item, uint32_t *uid)
+static enum err uid_of_item(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t item, uint32_t *uid,
+                            uint64_t *flags)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
@@ -165,13 +208,15 @@ static enum err uid_of_item(struct db *db, struct account_id account, struct mai
     args_i64(&args, mailbox.n);
     args_i64(&args, item);
     enum err err = db_run(db,
-                          "select uid from placement where account_id = $1 and mailbox_id = $2 and removed_at is null"
+                          "select uid, flags from placement where account_id = $1 and mailbox_id = $2 and removed_at is null"
                           " and ((uid = $3 and item = uid) or (item <> uid and item = $3))",
                           &args, &result);
     if (!err && PQntuples(result) == 0)
         err = fail(&db->trace, ERR_NOT_FOUND, "item=%u", item);
-    if (!err)
+    if (!err) {
         *uid = (uint32_t)res_i64(result, 0, 0);
+        *flags = (uint64_t)res_i64(result, 0, 1);
+    }
     PQclear(result);
     return err;
 }
@@ -185,21 +230,22 @@ enum err sync_change_draft(struct db *db, struct account_id account, struct devi
     uint32_t uid;
     char id[16];
     snprintf(id, sizeof id, "%u", item);
-    // Which uid the item has now may change until replace_1 has the lock; it then finds no such row, and this is repeated.
-    enum err err = uid_of_item(db, account, mailbox, item, &uid);
-    if (!err)
-        err = db_begin(db, "read committed");
+    enum err err = write_ahead(db, content);
     if (err)
         return err;
-    err = message_replace(db, account, mailbox, uid, content, &by, &made);
-    if (!err) {
+    err = begin_draft(db, account, device, mailbox, key, slice_of(id), result);
+    if (err == ERR_NOT_FOUND) {
+        err = uid_of_item(db, account, mailbox, item, &uid, &content->flags);
+        if (!err)
+            err = message_replace(db, account, mailbox, uid, content, &by, &made);
         result->err = ERR_OK;
         result->item = item;
-        err = sync_result_put(db, account, device, mailbox, key, slice_of(id), result);
+        if (!err)
+            err = sync_result_put(db, account, device, mailbox, key, slice_of(id), result);
     }
     err = db_end(db, err);
-    for (size_t i = 0; !err && i < made.count; i++)
-        change_set_add(changes, made.items[i]);
+    if (!err)
+        add_changes(changes, &made);
     return err;
 }
 
@@ -216,18 +262,25 @@ enum err sync_claim_client_id(struct db *db, struct account_id account, struct d
     enum err err = db_run_only(db,
                                "insert into sent_client_id as s (account_id, device_id, client_id) values ($1, $2, $3)"
                                " on conflict (account_id, device_id, client_id) do update set at = now()"
-                               " where s.at < now() - interval '" CLIENT_ID_DAYS "'",
+                               " where s.at < now() - interval '" CLIENT_ID_KEPT "'",
                                &args, &rows);
     *fresh = !err && rows > 0;
     return err;
 }
 
-enum err sync_release_client_id(struct db *db, struct account_id account, struct device_id device, struct slice client_id)
+enum err sync_client_id_known(struct db *db, struct account_id account, struct device_id device, struct slice client_id,
+                              bool *known)
 {
     struct db_args args = { 0 };
+    PGresult *result = NULL;
     args_i64(&args, account.n);
     args_i64(&args, device.n);
     args_slice(&args, client_id);
-    return db_run_only(db, "delete from sent_client_id where account_id = $1 and device_id = $2 and client_id = $3", &args,
-                       NULL);
+    enum err err = db_run(db,
+                          "select 1 from sent_client_id where account_id = $1 and device_id = $2 and client_id = $3"
+                          " and at >= now() - interval '" CLIENT_ID_KEPT "'",
+                          &args, &result);
+    *known = !err && PQntuples(result) > 0;
+    PQclear(result);
+    return err;
 }

@@ -26,16 +26,17 @@ static enum err open_key(struct db *db, struct account_id account, struct device
     whose(&args, account, device);
     args_slice(&args, key);
     err = db_run(db,
-                 "select case when given_key = $3 then given_s when used_key = $3 then used_s end, given_key = $3"
+                 "select case when given_key = $3 then given_s when used_key = $3 then used_s end,"
+                 " given_key = $3 and used_key is distinct from $3"
                  " from sync_state where account_id = $1 and device_id = $2 and mailbox_id = 0 for update",
                  &args, &result);
     if (!err && (PQntuples(result) == 0 || res_null(result, 0, 0)))
         err = fail(&db->trace, ERR_CONFLICT, "unknown hierarchy key");
-    bool given = !err && res_bool(result, 0, 1);
+    bool new_to_us = !err && res_bool(result, 0, 1);
     if (!err)
         *s = res_i64(result, 0, 0);
     PQclear(result);
-    if (err || !given)
+    if (err || !new_to_us)
         return err;
     whose(&move, account, device);
     args_slice(&move, key);

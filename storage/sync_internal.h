@@ -4,6 +4,7 @@
 #include "storage/db_internal.h"
 #include "storage/sync.h"
 
+#define CLIENT_ID_KEPT "7 days" // so long a repeated SendMail sends once
 #define SYNC_ADVANCE_ROWS 200 // a look that passed over so many rows for nothing is worth a write
 
 void sync_key_new(char key[SYNC_KEY_MAX + 1]);

@@ -75,7 +75,10 @@ enum err sync_begin(struct db *db, struct arena *arena, struct account_id accoun
     args_i64(&args, mailbox.n);
     args_slice(&args, key);
     err = db_run(db,
-                 "select o_s, o_a, o_b, nullif(o_date, '-infinity'), o_item, o_options, o_generation, o_primed, o_replay"
+                 "select o_s, o_a, o_b, nullif(o_date, '-infinity'), o_item, o_options, o_generation, o_primed, o_replay,"
+                 " (select role from mailbox where account_id = $1 and mailbox_id = $3),"
+                 " (select updated_at < now() - interval '1 day' from sync_state"
+                 "  where account_id = $1 and device_id = $2 and mailbox_id = $3)"
                  " from sync_begin_1($1, $2, $3, $4)",
                  &args, &result);
     if (!err) {
@@ -88,6 +91,8 @@ enum err sync_begin(struct db *db, struct arena *arena, struct account_id accoun
             .generation = res_i64(result, 0, 6),
             .primed = res_bool(result, 0, 7),
             .replay = res_bool(result, 0, 8),
+            .role = (int)res_i64(result, 0, 9),
+            .old = res_bool(result, 0, 10),
         };
         memcpy(state->key, key.at, key.len);
         state->key[key.len] = '\0';
@@ -152,6 +157,8 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     const struct sync_position *at = &state->at, *next = &look->next;
     bool moved = look->rows_passed >= SYNC_ADVANCE_ROWS || next->b != at->b || next->cut.date_us != at->cut.date_us ||
                  next->cut.item != at->cut.item;
+    if (!moved && !state->old)
+        return ERR_OK;
     struct db_args args = { 0 };
     args_i64(&args, account.n);
     args_i64(&args, device.n);
@@ -163,7 +170,6 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     args_i64(&args, next->b);
     args_time(&args, next->cut.date_us);
     args_i64(&args, next->cut.item);
-    args_bool(&args, moved);
     // The key that the device holds: the given one if it came by it, else (since sync_begin) the used one as well.
     return db_run_only(db,
                        "update sync_state set"
@@ -175,7 +181,6 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
                        " given_initial = given_initial and given_key <> $4,"
                        " used_s = $6, used_a = $7, used_b = $8, used_date = coalesce($9, '-infinity'), used_item = $10,"
                        " updated_at = now()"
-                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5"
-                       " and ($11 or updated_at < now() - interval '1 day')",
+                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5",
                        &args, NULL);
 }

@@ -1,4 +1,4 @@
-/* Base64 in one piece; streams are in part_stream.h. */
+/* Base64 in one piece; parts of messages are decoded by protocol/mime/part_stream.h. */
 #pragma once
 
 #include "base/arena.h"

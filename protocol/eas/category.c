@@ -143,7 +143,7 @@ bool eas_category_from_keyword(struct slice keyword, struct arena *arena, struct
     if (!slice_starts_nocase(keyword, prefix))
         return utf8_valid(keyword);
     struct slice rest = slice_tail(keyword, prefix.len);
-    char *out = arena_alloc(arena, rest.len + 8);
+    char *out = arena_alloc(arena, rest.len * 2 + 8); // 16 digits are six units: 18 octets of UTF-8
     size_t at = 0;
     while (rest.len) {
         if (!slice_take(&rest, '&')) {
@@ -155,7 +155,9 @@ bool eas_category_from_keyword(struct slice keyword, struct arena *arena, struct
             return utf8_valid(keyword); // an IMAP client's own keyword: shown as it is
     }
     struct slice decoded = slice_make(out, at);
-    if (at && utf8_valid(decoded))
+    if (at && utf8_valid(decoded)) {
         *name = decoded;
-    return true;
+        return true;
+    }
+    return utf8_valid(keyword);
 }

@@ -7,6 +7,7 @@
 
 #define YEAR_MIN 1601
 #define YEAR_MAX 9999
+#define SECONDS_MAX INT64_C(253402300799) // the last second of that year
 
 void eas_date_format(int64_t us, char text[EAS_DATE_SIZE])
 {
@@ -78,6 +79,8 @@ bool eas_date_parse(struct slice text, int64_t *us)
     if (tm.tm_mday > days[month - 1] || (month == 2 && tm.tm_mday == 29 && !leap))
         return false;
     int64_t seconds = timegm(&tm);
+    if (seconds > SECONDS_MAX) // a leap second behind the last year
+        return false;
     *us = seconds * US_PER_S + fraction;
     return true;
 }

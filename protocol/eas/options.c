@@ -112,7 +112,7 @@ static bool unpack_preference(struct slice *in, struct eas_body_preference *pref
         .truncation = (uint32_t)at[3] << 24 | (uint32_t)at[4] << 16 | (uint32_t)at[5] << 8 | at[6],
     };
     *in = slice_tail(*in, 7);
-    return true;
+    return preference->type >= EAS_BODY_TEXT && preference->type <= EAS_BODY_MIME;
 }
 
 static bool unpack(struct slice in, struct eas_options *options)

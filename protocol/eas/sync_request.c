@@ -48,7 +48,7 @@ static enum err parse_commands(const struct wbxml_node *node, struct arena *aren
     for (const struct wbxml_node *child = node->child; child; child = child->next)
         count++;
     if (count > EAS_COMMANDS_MAX)
-        return ERR_LIMIT;
+        return ERR_SYNTAX;
     struct eas_sync_command *commands = arena_new(arena, struct eas_sync_command, count + 1);
     size_t at = 0;
     for (const struct wbxml_node *child = node->child; child; child = child->next) {
@@ -117,12 +117,21 @@ static enum err parse_wait(const struct wbxml_node *root, struct eas_sync_reques
     const struct wbxml_node *node = wait ? wait : heartbeat;
     if (!node)
         return ERR_OK;
-    if (!wbxml_number(node, 1000000, &request->wait_value))
+    if (!wbxml_number(node, UINT32_MAX, &request->wait_value))
         return ERR_SYNTAX;
     request->wait_given = wait != NULL;
     request->heartbeat_given = heartbeat != NULL;
     request->wait_s = (uint32_t)(request->wait_value * (wait ? 60 : 1));
     return ERR_OK;
+}
+
+static bool has_collection(const struct eas_sync_request *request, struct slice id)
+{
+    for (size_t i = 0; i < request->collection_count; i++) {
+        if (slice_eq(request->collections[i].id, id))
+            return true;
+    }
+    return false;
 }
 
 enum err eas_sync_parse(const struct wbxml_node *root, struct arena *arena, struct eas_sync_request *request)
@@ -145,8 +154,13 @@ enum err eas_sync_parse(const struct wbxml_node *root, struct arena *arena, stru
     if (count > EAS_COLLECTIONS_MAX)
         return ERR_LIMIT;
     request->collections = arena_new(arena, struct eas_collection, count + 1);
-    for (const struct wbxml_node *node = wbxml_child(list, WB_AirSync_Collection); node && !err; node = wbxml_same(node))
-        err = parse_collection(node, arena, &request->collections[request->collection_count++]);
+    for (const struct wbxml_node *node = wbxml_child(list, WB_AirSync_Collection); node && !err; node = wbxml_same(node)) {
+        struct eas_collection *collection = &request->collections[request->collection_count];
+        err = parse_collection(node, arena, collection);
+        if (!err && has_collection(request, collection->id))
+            err = ERR_SYNTAX; // the second would be taken for a retry of the first
+        request->collection_count++;
+    }
     return err;
 }
 
@@ -274,7 +288,7 @@ enum err eas_ping_parse(const struct wbxml_node *root, struct arena *arena, stru
                             *folders = wbxml_child(root, WB_Ping_Folders);
     if (!root->child)
         return ERR_SYNTAX;
-    if (heartbeat && !wbxml_number(heartbeat, 1000000, &request->heartbeat_s))
+    if (heartbeat && !wbxml_number(heartbeat, UINT32_MAX, &request->heartbeat_s))
         return ERR_SYNTAX;
     request->has_heartbeat = heartbeat != NULL;
     size_t count = wbxml_count(folders, WB_Ping_Folder);

@@ -47,7 +47,7 @@ struct eas_sync_request {
     bool partial;
 };
 
-/* errors: ERR_SYNTAX (Status 4), ERR_LIMIT (too many commands: Status 4; too many collections: 15) */
+/* errors: ERR_SYNTAX (Status 4; too many commands too), ERR_LIMIT (too many collections: Status 15) */
 MUST_USE enum err eas_sync_parse(const struct wbxml_node *root, struct arena *arena, struct eas_sync_request *request);
 
 /* What an empty or Partial request repeats: collections (ids, windows, DeletesAsMoves), waiting time and window; keys

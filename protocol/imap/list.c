@@ -1,5 +1,9 @@
 #include "protocol/imap/list.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+
 static char upper(char c)
 {
     return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
@@ -14,36 +18,66 @@ static size_t inbox_len(struct slice path)
     return inbox.len;
 }
 
+static bool is_wildcard(char c)
+{
+    return c == '*' || c == '%';
+}
+
+/* The pattern with each run of wildcards as one: with a "*" in it, it is a "*". Its length. */
+static size_t compress(struct slice pattern, char *to, size_t *literals)
+{
+    size_t len = 0;
+    *literals = 0;
+    for (size_t i = 0; i < pattern.len; i++) {
+        char c = pattern.at[i];
+        *literals += !is_wildcard(c);
+        if (len && is_wildcard(c) && is_wildcard(to[len - 1]))
+            to[len - 1] = c == '*' ? c : to[len - 1];
+        else
+            to[len++] = c;
+    }
+    return len;
+}
+
+/* From every place in the pattern to that behind its wildcard. */
+static bool pass_wildcards(const char *pattern, size_t len, bool *at)
+{
+    bool any = at[len];
+    for (size_t i = 0; i < len; i++) {
+        any = any || at[i];
+        if (at[i] && is_wildcard(pattern[i]))
+            at[i + 1] = true;
+    }
+    return any;
+}
+
 bool list_matches(struct slice path, struct slice pattern)
 {
-    size_t folded = inbox_len(path);
-    size_t p = 0, q = 0;
-    // Where to go on when the text no longer fits: behind the last "*", and behind a "%" that came after it.
-    size_t star_q = SIZE_MAX, star_p = 0, percent_q = SIZE_MAX, percent_p = 0;
-    while (p < path.len) {
-        if (q < pattern.len && pattern.at[q] == '*') {
-            star_q = ++q;
-            star_p = p;
-            percent_q = SIZE_MAX;
-        } else if (q < pattern.len && pattern.at[q] == '%') {
-            percent_q = ++q;
-            percent_p = p;
-        } else if (q < pattern.len && (pattern.at[q] == path.at[p] ||
-                                       (p < folded && upper(pattern.at[q]) == upper(path.at[p])))) {
-            p++;
-            q++;
-        } else if (percent_q != SIZE_MAX && path.at[percent_p] != LIST_DELIMITER) {
-            p = ++percent_p;
-            q = percent_q;
-        } else if (star_q != SIZE_MAX) {
-            p = ++star_p;
-            q = star_q;
-            percent_q = SIZE_MAX;
-        } else {
-            return false;
-        }
+    size_t folded = inbox_len(path), literals;
+    char *short_pattern = mem_alloc(pattern.len);
+    size_t len = compress(pattern, short_pattern, &literals);
+    if (literals > path.len) {
+        free(short_pattern);
+        return false;
     }
-    while (q < pattern.len && (pattern.at[q] == '*' || pattern.at[q] == '%'))
-        q++;
-    return q == pattern.len;
+    // All places of the pattern where the path read so far may stand, at once.
+    bool *at = mem_alloc(len + 1), any = true;
+    at[0] = true;
+    pass_wildcards(short_pattern, len, at);
+    for (size_t p = 0; p < path.len && any; p++) {
+        char c = path.at[p];
+        at[len] = false;
+        for (size_t i = len; i-- > 0;) {
+            char want = short_pattern[i];
+            bool same = want == c || (p < folded && upper(want) == upper(c));
+            if (at[i] && !is_wildcard(want) && same)
+                at[i + 1] = true;
+            at[i] = at[i] && (want == '*' || (want == '%' && c != LIST_DELIMITER));
+        }
+        any = pass_wildcards(short_pattern, len, at);
+    }
+    bool matches = at[len];
+    free(at);
+    free(short_pattern);
+    return matches;
 }

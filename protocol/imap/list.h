@@ -7,6 +7,6 @@
 
 #define LIST_DELIMITER '/'
 
-/* Whether the whole path (UTF-8) matches; "INBOX" at its front matches without case. Linear in path times pattern, no
- * recursion. */
+/* Whether the whole path (UTF-8) matches; "INBOX" at its front matches without case. No slower than the
+ * path's length squared, whatever the pattern; no recursion. */
 bool list_matches(struct slice path, struct slice pattern);

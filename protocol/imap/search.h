@@ -51,8 +51,8 @@ enum search_op {
 
 struct search_key {
     enum search_op op;
-    const struct search_key *children; // linked by next
-    const struct search_key *next;
+    struct search_key *children; // linked by next
+    struct search_key *next;
     struct uidset set;
     uint64_t number;
     struct slice field, text; // as the client sent it, in the charset of the program
@@ -68,7 +68,7 @@ enum search_return {
 };
 
 struct search_program {
-    const struct search_key *root; // SEARCH_AND over the keys given
+    struct search_key *root;       // SEARCH_AND over the keys given
     bool has_return;               // RETURN (...) was given
     unsigned returns;              // SEARCH_RETURN_* bits; "RETURN ()" means ALL
     int64_t partial_first, partial_last; // as written; negative from the end

@@ -87,6 +87,19 @@ void uidset_normalise(const struct uidset *set, uint32_t largest, struct arena *
     *sorted = (struct uidset){ runs, kept, false };
 }
 
+bool uidset_has_sorted(const struct uidset *sorted, uint32_t number)
+{
+    size_t low = 0, high = sorted->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sorted->runs[middle].last < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sorted->count && sorted->runs[low].first <= number;
+}
+
 void uidset_write(const uint32_t *numbers, size_t count, struct buf *out)
 {
     for (size_t i = 0; i < count;) {

@@ -36,5 +36,8 @@ bool uidset_has(const struct uidset *set, uint32_t uid, uint32_t largest);
  * is 0). In the arena. */
 void uidset_normalise(const struct uidset *set, uint32_t largest, struct arena *arena, struct uidset *sorted);
 
+/* Whether a normalised set has the number; logarithmic in its runs. */
+bool uidset_has_sorted(const struct uidset *sorted, uint32_t number);
+
 /* Writes ascending numbers as a set, "1:3,7"; nothing for count 0. */
 void uidset_write(const uint32_t *numbers, size_t count, struct buf *out);

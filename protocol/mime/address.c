@@ -1,5 +1,6 @@
 /* Address lists as they come: RFC 5322 3.4 with its obsolete forms, and what mail programs write against it. */
 #include "protocol/mime/mime_internal.h"
+#include "protocol/mime/render.h"
 
 struct reader {
     struct slice in;
@@ -147,6 +148,8 @@ static void take_angle(struct reader *r, struct mime_address *to)
             break; // the bracket was never closed
         if (c == '(') {
             take_comment(r);
+        } else if (c == '<') { // a second bracket
+            r->in = slice_tail(r->in, 1);
         } else if (c == '"') {
             take_quoted(r);
         } else if (c == '[') {
@@ -217,7 +220,9 @@ static bool take_one(struct reader *r, bool in_group)
             take_quoted(r);
         } else if (c == '[' && r->at_sign != SIZE_MAX) {
             take_domain_literal(r);
-        } else if (strchr("@>:[)", c) && c) {
+        } else if (c == '>' || c == ')') { // of a bracket that was never opened
+            r->in = slice_tail(r->in, 1);
+        } else if (strchr("@:[", c) && c) {
             if (c == '@')
                 r->at_sign = buf_len(&r->text);
             buf_add_byte(&r->text, c);
@@ -281,21 +286,33 @@ static void add_maybe_quoted(struct slice s, const char *specials, struct buf *o
     buf_add_byte(out, '"');
 }
 
-static void add_spec(const struct mime_address *address, struct buf *out)
+/* An address is never encoded; 8-bit octets of an unknown charset are read as those of other header text. */
+static struct slice spec_text(struct slice s, struct arena *arena)
+{
+    if (mime_is_ascii(s) || mime_is_utf8(s))
+        return s;
+    struct buf utf8 = { 0 };
+    mime_to_utf8((struct slice){ 0 }, s, &utf8);
+    struct slice text = arena_copy(arena, buf_slice(&utf8));
+    buf_free(&utf8);
+    return text;
+}
+
+static void add_spec(const struct mime_address *address, struct arena *arena, struct buf *out)
 {
     if (address->mailbox.len == 0 && address->host.len)
         buf_add_text(out, "\"\"");
-    add_maybe_quoted(address->mailbox, "\"(),:;<>@[\\] \t", out);
+    add_maybe_quoted(spec_text(address->mailbox, arena), "\"(),:;<>@[\\] \t", out);
     if (address->host.len) {
         buf_add_byte(out, '@');
-        buf_add(out, address->host);
+        buf_add(out, spec_text(address->host, arena));
     }
 }
 
 struct slice mime_address_spec(const struct mime_address *address, struct arena *arena)
 {
     struct buf out = { 0 }, clean = { 0 };
-    add_spec(address, &out);
+    add_spec(address, arena, &out);
     mime_clean_utf8(buf_slice(&out), true, &clean);
     struct slice spec = arena_copy(arena, buf_slice(&clean));
     buf_free(&out);
@@ -314,6 +331,8 @@ struct slice mime_addresses_text(const struct mime_addresses *list, struct arena
             separate = true;
             continue;
         }
+        if (a->kind == ADDRESS_MAILBOX && !a->name.len && !a->mailbox.len && !a->host.len)
+            continue; // "<>"
         if (separate)
             buf_add_text(&out, ", ");
         if (a->kind == ADDRESS_GROUP_START) {
@@ -322,12 +341,13 @@ struct slice mime_addresses_text(const struct mime_addresses *list, struct arena
             separate = false;
             continue;
         }
-        if (a->name.len) {
-            add_maybe_quoted(mime_decode_text(a->name, arena), "\"(),:;<>@[\\]", &out);
+        struct slice name = a->name.len ? slice_trim(mime_decode_text(a->name, arena)) : a->name;
+        if (name.len) {
+            add_maybe_quoted(name, "\"(),:;<>@[\\]", &out);
             buf_add_text(&out, " <");
         }
-        add_spec(a, &out);
-        if (a->name.len)
+        add_spec(a, arena, &out);
+        if (name.len)
             buf_add_byte(&out, '>');
         separate = true;
     }

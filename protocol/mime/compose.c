@@ -296,7 +296,8 @@ void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
         bool empty_made = !slice_trim(value).len && (slice_eq_nocase(name, SLICE_LIT("from")) ||
                                                      slice_eq_nocase(name, SLICE_LIT("date")) ||
                                                      slice_eq_nocase(name, SLICE_LIT("message-id")));
-        if (!slice_eq_nocase(name, SLICE_LIT("bcc")) && !empty_made)
+        bool hidden = slice_eq_nocase(name, SLICE_LIT("bcc")) || slice_eq_nocase(name, SLICE_LIT("resent-bcc"));
+        if (!hidden && !empty_made)
             continue;
         buf_add(out, slice_make(kept, (size_t)(line.at - kept)));
         kept = line.at + line.len;

@@ -25,7 +25,7 @@ void mime_compose(const struct mime_draft *draft, struct buf *out);
 /* Envelope recipients (To, Cc, Bcc) and sender of a message about to be sent; addresses only. */
 void mime_recipients(struct slice raw, struct arena *arena, struct slice **recipients, size_t *count,
                      struct slice *from);
-/* Copies raw to out with the Bcc header removed, and with Date, Message-ID and From (if absent) added. */
+/* Copies raw to out with the Bcc and Resent-Bcc headers removed, and with Date, Message-ID and From (if absent) added. */
 void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out);
 /* EAS SmartReply / SmartForward: the new message with the original quoted into its body (reply), quoted with its
  * attachments kept (forward), or attached whole as message/rfc822. */

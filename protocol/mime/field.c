@@ -156,8 +156,7 @@ struct slice mime_lower(struct slice s, struct arena *arena)
     return slice_make(to, s.len);
 }
 
-/* Past blanks and comments; comments may nest. */
-static void skip_cfws(struct slice *in)
+void mime_skip_cfws(struct slice *in)
 {
     int depth = 0;
     while (in->len) {
@@ -176,34 +175,43 @@ static void skip_cfws(struct slice *in)
 
 static struct slice take_quoted(struct slice *in, struct arena *arena)
 {
-    char *to = NULL;
-    size_t len = 0, i = 1;
-    for (; i < in->len && in->at[i] != '"'; i++) {
-        if (in->at[i] == '\\' && i + 1 < in->len) {
-            if (!to) {
-                to = arena_alloc(arena, in->len);
-                memcpy(to, in->at + 1, len);
-            }
-            i++;
+    size_t end = 1, escapes = 0;
+    for (; end < in->len && in->at[end] != '"'; end++)
+        if (in->at[end] == '\\' && end + 1 < in->len) {
+            end++;
+            escapes++;
         }
-        if (to)
-            to[len] = in->at[i];
-        len++;
+    struct slice text = slice_make(in->at + 1, end - 1);
+    *in = slice_tail(*in, end < in->len ? end + 1 : end);
+    if (!escapes)
+        return text;
+    char *to = arena_alloc(arena, text.len - escapes + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.at[i] == '\\' && i + 1 < text.len)
+            i++;
+        to[len++] = text.at[i];
     }
-    struct slice text = slice_make(to ? to : in->at + 1, len);
-    *in = slice_tail(*in, i < in->len ? i + 1 : i);
-    return text;
+    return slice_make(to, len);
+}
+
+/* To the next parameter; what stands in a comment on the way is none. */
+static void skip_to_semicolon(struct slice *in)
+{
+    mime_skip_cfws(in);
+    size_t end = slice_find(*in, ';');
+    *in = slice_tail(*in, end == SIZE_MAX ? in->len : end);
 }
 
 /* A token, or what people write in its place: "filename=my file.pdf". */
 static struct slice take_bare(struct slice *in)
 {
-    size_t end = slice_find(*in, ';');
-    struct slice text = slice_head(*in, end == SIZE_MAX ? in->len : end);
-    *in = slice_tail(*in, text.len);
-    size_t comment = slice_find_slice(text, SLICE_LIT(" ("));
-    if (comment != SIZE_MAX)
-        text.len = comment;
+    size_t end = 0;
+    while (end < in->len && in->at[end] != ';' && !(is_blank(in->at[end]) && end + 1 < in->len && in->at[end + 1] == '('))
+        end++;
+    struct slice text = slice_head(*in, end);
+    *in = slice_tail(*in, end);
+    skip_to_semicolon(in);
     return slice_trim(text);
 }
 
@@ -285,9 +293,9 @@ void mime_params_read(struct slice rest, struct arena *arena, struct mime_params
     size_t count = 0;
     *params = (struct mime_params){ 0 };
     while (count < MIME_PARAMS_MAX) {
-        skip_cfws(&rest);
+        mime_skip_cfws(&rest);
         while (slice_take(&rest, ';'))
-            skip_cfws(&rest);
+            mime_skip_cfws(&rest);
         if (!rest.len)
             break;
         size_t width = 0;
@@ -297,12 +305,12 @@ void mime_params_read(struct slice rest, struct arena *arena, struct mime_params
         rest = slice_tail(rest, width);
         if (!slice_take(&rest, '='))
             continue;
-        skip_cfws(&rest);
+        mime_skip_cfws(&rest);
         struct raw_param *param = &raw[count];
         *param = (struct raw_param){ .name = mime_lower(name, arena) };
         if (rest.len && rest.at[0] == '"') {
             param->value = take_quoted(&rest, arena);
-            take_bare(&rest);
+            skip_to_semicolon(&rest);
         } else {
             param->value = take_bare(&rest);
         }

@@ -105,6 +105,17 @@ static void add_code(uint32_t code, struct buf *out)
     buf_add(out, slice_make(c, len));
 }
 
+/* WHATWG HTML 13.2.5.80: numbers of C1 controls mean characters of windows-1252. */
+static uint32_t named_by_number(uint32_t code)
+{
+    static const uint16_t windows[32] = {
+        0x20ac, 0x81,   0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021, 0x02c6, 0x2030, 0x0160,
+        0x2039, 0x0152, 0x8d,   0x017d, 0x8f,   0x90,   0x2018, 0x2019, 0x201c, 0x201d, 0x2022,
+        0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x9d,   0x017e, 0x0178,
+    };
+    return code >= 0x80 && code < 0xa0 ? windows[code - 0x80] : code;
+}
+
 /* The character of "&name;" or "&#n;" at the front, 0 when it is none; *width is its length. */
 static uint32_t entity(struct slice s, size_t *width)
 {
@@ -128,7 +139,7 @@ static uint32_t entity(struct slice s, size_t *width)
             code = code * (hex ? 16u : 10u) + (uint32_t)digit;
         }
         bool legal = code >= 0x20 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff) && code != 0xfffe && code != 0xffff;
-        return digits && (legal || code == '\t' || code == '\n') ? code : 0;
+        return digits && (legal || code == '\t' || code == '\n') ? named_by_number(code) : 0;
     }
     const htmlEntityDesc *known = htmlEntityLookup((const xmlChar *)name);
     return known ? known->value : 0;
@@ -239,6 +250,20 @@ static void skip_hidden(struct text_maker *m, struct slice name)
     }
 }
 
+/* Text of an attribute, its entities decoded. */
+static void add_attribute(struct slice value, struct buf *out)
+{
+    while (value.len) {
+        size_t width = 1;
+        uint32_t code = value.at[0] == '&' ? entity(value, &width) : 0;
+        if (code)
+            add_code(code == 0xa0 ? ' ' : code, out);
+        else
+            buf_add_byte(out, value.at[0]);
+        value = slice_tail(value, code ? width : 1);
+    }
+}
+
 static void open_link(struct text_maker *m, struct slice tag)
 {
     struct slice href = attribute(tag, SLICE_LIT("href"));
@@ -320,7 +345,7 @@ static void turn_tag(struct text_maker *m, struct slice name, struct slice rest,
         alt = attribute(rest, SLICE_LIT("alt"));
         if (!closing && !m->brief && alt.len && alt.len < 200) {
             add_octets(m, SLICE_LIT("["));
-            buf_add(m->out, alt);
+            add_attribute(alt, m->out);
             buf_add_byte(m->out, ']');
         }
         break;
@@ -381,8 +406,10 @@ void mime_text_to_html(struct slice text, struct buf *out)
     bool blank = true; // at the start of a line or behind a blank: the next blank must not vanish
     for (size_t i = 0; i < text.len; i++) {
         char c = text.at[i];
-        if (c == '\r')
+        if (c == '\r' && i + 1 < text.len && text.at[i + 1] == '\n')
             continue;
+        if (c == '\r') // a line end all the same
+            c = '\n';
         if (c == '\n')
             buf_add_text(out, "<br>\r\n");
         else if (c == '&')

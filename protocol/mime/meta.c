@@ -88,7 +88,15 @@ static void read_date(struct slice value, struct arena *arena, struct mime_meta 
     if (!value.len || value.len > 200)
         return;
     mime_library();
-    GDateTime *date = g_mime_utils_header_decode_date(arena_text(arena, value));
+    char *text = arena_text(arena, value);
+    GDateTime *date = g_mime_utils_header_decode_date(text);
+    if (!date) // RFC 3339, which some programs write into mail
+        date = g_date_time_new_from_iso8601(text, NULL);
+    char *leap = strstr(text, ":60");
+    if (!date && leap) { // GMime knows no leap seconds
+        memcpy(leap, ":59", 3);
+        date = g_mime_utils_header_decode_date(text);
+    }
     if (!date)
         return;
     meta->date_us = g_date_time_to_unix(date) * 1000000;

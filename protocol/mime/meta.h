@@ -12,7 +12,8 @@
 
 #define MIME_DEPTH_MAX 32u      // nested multiparts and messages; deeper ones are leaves
 #define MIME_PARTS_MAX 1000u    // parts of a message; further ones belong to the last
-#define MIME_HEADER_MAX 1048576u // octets of a header block that are looked at
+#define MIME_HEADER_MAX 1048576u  // octets of a header block that are looked at
+#define MIME_HEADERS_MAX 4194304u // of all header blocks of a message together
 #define MIME_PREVIEW_MAX 256u   // characters of the preview
 
 struct mime_part { // a node of the part tree, in preorder; offsets are octets from the start of the message

@@ -82,6 +82,8 @@ struct mime_params {
     struct mime_param *items;
     size_t count;
 };
+/* Past blanks and comments; comments may nest. */
+void mime_skip_cfws(struct slice *in);
 /* Reads "; name=value" pairs; RFC 2231 continuations are joined. */
 void mime_params_read(struct slice rest, struct arena *arena, struct mime_params *params);
 const struct mime_param *mime_param_find(const struct mime_params *params, const char *name);

@@ -6,69 +6,19 @@
 
 #include "protocol/mime/html_internal.h"
 #include "protocol/mime/mime_internal.h"
+#include "protocol/mime/part_stream.h"
 
 #define PREVIEW_LOOK_TEXT 4096u  // octets of an encoded text part that a preview reads
 #define PREVIEW_LOOK_HTML 65536u // of an HTML part: style sheets come first
 #define CHARSET_NAME_MAX 64u
 
-/* Octets outside of the alphabet are passed over; what a cut-off end still holds is given out; a '=' ends a group, so
- * that pieces that were encoded one by one and joined decode too. */
-static void decode_base64(struct slice in, struct buf *out)
-{
-    static const signed char digits[256] = {
-#define D(c, n) [c] = (n) + 1
-        D('A', 0),  D('B', 1),  D('C', 2),  D('D', 3),  D('E', 4),  D('F', 5),  D('G', 6),  D('H', 7),  D('I', 8),
-        D('J', 9),  D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17),
-        D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
-        D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31), D('g', 32), D('h', 33), D('i', 34), D('j', 35),
-        D('k', 36), D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41), D('q', 42), D('r', 43), D('s', 44),
-        D('t', 45), D('u', 46), D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53),
-        D('2', 54), D('3', 55), D('4', 56), D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61), D('+', 62),
-        D('/', 63), ['='] = -1,
-#undef D
-    };
-    char *to = buf_reserve(out, in.len / 4 * 3 + 4), *start = to;
-    uint32_t bits = 0;
-    unsigned have = 0; // digits of the group
-    for (size_t i = 0; i <= in.len; i++) {
-        int digit = i < in.len ? digits[(unsigned char)in.at[i]] : -1;
-        if (digit > 0) {
-            bits = bits << 6 | (uint32_t)(digit - 1);
-            have++;
-        }
-        if (digit < 0 && have > 1) {
-            *to++ = (char)(bits >> (have == 2 ? 4 : 10));
-            if (have == 3)
-                *to++ = (char)(bits >> 2);
-        } else if (have == 4) {
-            *to++ = (char)(bits >> 16);
-            *to++ = (char)(bits >> 8);
-            *to++ = (char)bits;
-        }
-        if (digit < 0 || have == 4)
-            bits = have = 0;
-    }
-    buf_commit(out, (size_t)(to - start));
-}
-
-static void decode_quoted_printable(struct slice in, struct buf *out)
-{
-    GMimeEncoding state;
-    mime_library();
-    g_mime_encoding_init_decode(&state, GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE);
-    char *to = buf_reserve(out, g_mime_encoding_outlen(&state, in.len));
-    buf_commit(out, in.len ? g_mime_encoding_step(&state, in.at, in.len, to) : 0);
-    buf_commit(out, g_mime_encoding_flush(&state, "", 0, buf_reserve(out, 16)));
-}
-
 void mime_decode_part(const struct mime_part *part, struct slice body, struct buf *out)
 {
-    if (part->encoding == MIME_BASE64)
-        decode_base64(body, out);
-    else if (part->encoding == MIME_QUOTED_PRINTABLE)
-        decode_quoted_printable(body, out);
-    else
-        buf_add(out, body);
+    struct part_stream stream;
+    part_stream_init(&stream, part->encoding);
+    part_stream_add(&stream, body, out);
+    part_stream_end(&stream, out);
+    part_stream_fini(&stream);
 }
 
 static iconv_t open_charset(struct slice charset)
@@ -125,6 +75,13 @@ void mime_to_utf8(struct slice charset, struct slice octets, struct buf *out)
     static const char *const utf8[] = { "utf-8", "utf8", "unicode-1-1-utf-8", NULL };
     static const char *const latin1[] = { "iso-8859-1", "latin1", "iso8859-1", "iso_8859-1", NULL };
     if (is_one_of(charset, utf8)) {
+        mime_clean_utf8(octets, false, out);
+        return;
+    }
+    // Text of single octets that claims to be UTF-16 or UTF-32: real one has NULs, if only at its line ends.
+    bool wide = slice_starts_nocase(charset, SLICE_LIT("utf-16")) || slice_starts_nocase(charset, SLICE_LIT("utf-32")) ||
+                slice_starts_nocase(charset, SLICE_LIT("ucs-"));
+    if (wide && mime_is_ascii(octets) && slice_find(octets, '\0') == SIZE_MAX) {
         mime_clean_utf8(octets, false, out);
         return;
     }
@@ -274,6 +231,9 @@ void mime_render_body(struct slice raw, const struct mime_meta *meta, enum mime_
     for (size_t i = 0; i < shown.count; i++) {
         const struct mime_part *part = &meta->parts[parts[i]];
         bool html = is_html(part);
+        // The line break before a boundary is not the part's: without one, two parts would share a line.
+        if (i && kind == MIME_BODY_TEXT && buf_len(out) && buf_slice(out).at[buf_len(out) - 1] != '\n')
+            buf_add_text(out, "\r\n");
         if (html == (kind == MIME_BODY_HTML)) {
             part_text(raw, part, UINT64_MAX, out);
             continue;

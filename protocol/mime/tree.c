@@ -16,6 +16,7 @@ struct scanner {
     uint32_t lines; // line breaks before `at`
     struct frame open[MIME_DEPTH_MAX + 2];
     size_t depth;
+    size_t headers_left; // octets of headers that are still looked at
 };
 
 static struct slice line_at(const struct scanner *s)
@@ -80,12 +81,19 @@ static bool is_token(struct slice s)
     return s.len > 0 && s.len <= 127; // RFC 6838 4.2
 }
 
+/* The octets of a value, also of one that RFC 2231 encodes without need. */
+static struct slice param_value(const struct mime_param *param, struct arena *arena)
+{
+    return param->extended ? mime_param_text(param, arena) : param->value;
+}
+
 static void read_type(struct mime_tree *tree, uint32_t index, bool in_digest)
 {
     struct mime_node *node = &tree->nodes[index];
     struct mime_part *part = &tree->parts[index];
     struct slice rest = node->fields.value[FIELD_CONTENT_TYPE];
     bool given = rest.at != NULL;
+    mime_skip_cfws(&rest);
     struct slice value = slice_cut(&rest, ';');
     struct slice subtype = value;
     struct slice type = slice_trim(slice_cut(&subtype, '/'));
@@ -95,8 +103,11 @@ static void read_type(struct mime_tree *tree, uint32_t index, bool in_digest)
     subtype = slice_trim(subtype);
     // "text/plain charset=x": the semicolon was forgotten
     size_t blank = slice_find(subtype, ' ');
-    if (blank != SIZE_MAX)
+    if (blank != SIZE_MAX) {
+        if (!rest.len)
+            rest = slice_tail(subtype, blank);
         subtype.len = blank;
+    }
     if (given && is_token(type) && is_token(subtype)) {
         node->type = type;
         node->subtype = subtype;
@@ -113,7 +124,7 @@ static void read_type(struct mime_tree *tree, uint32_t index, bool in_digest)
     part->type = mime_lower(node->type, tree->arena);
     part->subtype = mime_lower(node->subtype, tree->arena);
     const struct mime_param *charset = mime_param_find(&node->params, "charset");
-    part->charset = charset ? mime_lower(slice_trim(charset->value), tree->arena) : SLICE_LIT("");
+    part->charset = charset ? mime_lower(slice_trim(param_value(charset, tree->arena)), tree->arena) : SLICE_LIT("");
 }
 
 static void read_encoding(struct mime_node *node, struct mime_part *part)
@@ -233,7 +244,10 @@ static bool open_part(struct scanner *s, uint32_t parent)
         up->children++;
     }
     read_header_lines(s, part);
-    mime_fields_read(slice_make(s->raw.at + part->header_at, part->header_len), tree->arena, &node->fields);
+    // A bound for all headers together: what is described from them is kept, several times their size.
+    size_t look = part->header_len < s->headers_left ? part->header_len : s->headers_left;
+    s->headers_left -= look;
+    mime_fields_read(slice_make(s->raw.at + part->header_at, look), tree->arena, &node->fields);
     read_type(tree, index, in_digest);
     read_encoding(node, part);
     read_disposition(tree, node, part);
@@ -242,8 +256,10 @@ static bool open_part(struct scanner *s, uint32_t parent)
     struct slice boundary = { 0 };
     if (slice_eq(part->type, SLICE_LIT("multipart")) && may_nest) {
         const struct mime_param *param = mime_param_find(&node->params, "boundary");
-        if (param && !param->extended && param->value.len <= MIME_BOUNDARY_MAX)
-            boundary = param->value;
+        if (param)
+            boundary = param_value(param, tree->arena);
+        if (boundary.len > MIME_BOUNDARY_MAX)
+            boundary.len = 0;
         while (boundary.len && boundary.at[boundary.len - 1] == ' ')
             boundary.len--;
         part->is_multipart = boundary.len > 0;
@@ -317,7 +333,7 @@ static void turn(struct scanner *s, struct slice line, size_t frame, bool closin
 
 void mime_tree_scan(struct slice raw, struct arena *arena, struct mime_tree *tree)
 {
-    struct scanner s = { .tree = tree, .raw = raw };
+    struct scanner s = { .tree = tree, .raw = raw, .headers_left = MIME_HEADERS_MAX };
     *tree = (struct mime_tree){ .raw = raw, .arena = arena };
     open_parts(&s, 0);
     while (s.at < raw.len) {

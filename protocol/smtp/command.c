@@ -110,8 +110,7 @@ enum err smtp_parse(struct slice line, struct arena *arena, struct smtp_command 
         return !err && command->path.len == 0 ? ERR_SYNTAX : err;
     }
     case SMTP_LHLO:
-    case SMTP_HELO:
-    case SMTP_EHLO:
+    case SMTP_VRFY:
         return command->argument.len ? ERR_OK : ERR_SYNTAX;
     case SMTP_DATA:
     case SMTP_RSET:

@@ -101,7 +101,7 @@ static enum err open_auth(struct service *s)
         .failures_max = (int)settings_int(set, SETTING_AUTH_FAILURES_MAX),
         .slow_ms = (int)settings_int(set, SETTING_AUTH_SLOW_MS),
         .slow_max_ms = (int)settings_int(set, SETTING_AUTH_SLOW_MAX_MS),
-        .concurrent_max = (int)(worker_count(set) / 2),
+        .concurrent_max = (int)((worker_count(set) + 1) / 2),
     };
     return auth_open(&auth, s->server.hub, &s->server.auth);
 }
@@ -236,8 +236,8 @@ static void take_down(struct service *s)
     postman_close(&s->server.postman);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);
+    hub_close(&s->server.hub); // its listener tells the two below
     snapshots_close(&s->server.snapshots);
-    hub_close(&s->server.hub);
     auth_close(&s->server.auth);
     tls_close(&s->server.tls);
     store_close(&s->store);

@@ -11,6 +11,10 @@ static void folder_delete_run(struct eas_request *req)
     char new_key[SYNC_KEY_MAX + 1];
     if (!eas_folder_key(req, &key))
         return;
+    if (slice_eq(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), SLICE_LIT(EAS_OUTBOX_ID))) {
+        eas_answer_status(req, FOLDER_SPECIAL);
+        return;
+    }
     if (!eas_folder_id_parse(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), &id.n)) {
         eas_answer_status(req, FOLDER_NOT_FOUND);
         return;

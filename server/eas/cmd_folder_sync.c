@@ -55,9 +55,8 @@ static void folder_sync_run(struct eas_request *req)
     }
     bool all = slice_eq(key, SLICE_LIT("0"));
     req->status = FOLDER_OK;
-    if (all) { // MS-ASHTTP 2.2.1.2: told again where everything begins anew
-        http_answer_header(req->http, "MS-ASProtocolVersions", EAS_VERSIONS_OFFERED);
-    }
+    if (all)
+        eas_add_offer(req); // told again where everything begins anew
     eas_begin(req, WB_FolderHierarchy_FolderSync);
     wbxml_u64(&req->writer, WB_FolderHierarchy_Status, FOLDER_OK);
     wbxml_cstr(&req->writer, WB_FolderHierarchy_SyncKey, look.key);

@@ -14,6 +14,10 @@ static void folder_update_run(struct eas_request *req)
         eas_answer_status(req, FOLDER_MALFORMED);
         return;
     }
+    if (slice_eq(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), SLICE_LIT(EAS_OUTBOX_ID))) {
+        eas_answer_status(req, FOLDER_EXISTS);
+        return;
+    }
     if (!eas_folder_id_parse(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), &id.n)) {
         eas_answer_status(req, FOLDER_NOT_FOUND);
         return;
@@ -25,6 +29,10 @@ static void folder_update_run(struct eas_request *req)
     enum err err = mailbox_get(req->db, req->arena, eas_account(req), id, &mailbox);
     if (!err && eas_folder_type(mailbox.role) != FOLDER_TYPE_USER_MAIL)
         err = ERR_EXISTS; // Inbox and its like stay what they are
+    if (!err && parent.n && mailbox_get(req->db, req->arena, eas_account(req), parent, &mailbox) == ERR_NOT_FOUND) {
+        eas_answer_status(req, FOLDER_NO_PARENT);
+        return;
+    }
     if (!err)
         err = sync_folder_update(req->db, eas_account(req), req->device.id, key, id, parent, name, new_key, &changes);
     eas_publish(req, &changes);

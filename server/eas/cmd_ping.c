@@ -67,7 +67,13 @@ static enum err keep(struct eas_request *req, const struct eas_ping_request *pin
 static void ping_run(struct eas_request *req)
 {
     struct eas_ping_request ping = { 0 };
-    if (req->root && eas_ping_parse(req->root, req->arena, &ping) != ERR_OK) {
+    enum err err = req->root ? eas_ping_parse(req->root, req->arena, &ping) : ERR_OK;
+    if (err == ERR_LIMIT) {
+        answer_bound(req, PING_FOLDERS, WB_Ping_MaxFolders,
+                     settings_int(req->app->server->settings, SETTING_EAS_FOLDERS_MAX));
+        return;
+    }
+    if (err) {
         eas_answer_status(req, PING_SYNTAX);
         return;
     }

@@ -48,9 +48,12 @@ static uint32_t random_key(void)
     return key;
 }
 
-/* The final key follows from the temporary one, so that a repeated acknowledgement gets the same answer. */
-static uint32_t final_key(uint32_t temporary)
+/* A phone that has acknowledged this policy keeps its key: requests of its other connections go on meanwhile. Else it
+ * follows from the temporary one, so that a repeated acknowledgement gets the same answer. */
+static uint32_t final_key(const struct device *device, uint32_t temporary)
 {
+    if (device->policy_key && device->policy_hash == eas_policy_hash())
+        return device->policy_key;
     uint32_t key = temporary * 2654435761u ^ 0x5bd1e995u;
     return key && key != temporary ? key : temporary ^ 1u;
 }
@@ -82,6 +85,8 @@ static void end_policy(struct eas_request *req)
 static void hand_out(struct eas_request *req, bool told_information)
 {
     uint32_t temporary = random_key();
+    while (temporary == req->device.policy_key)
+        temporary = random_key();
     if (device_set_policy(req->db, eas_account(req), req->device.id, req->device.policy_key, temporary,
                           req->device.policy_hash) != ERR_OK) {
         eas_answer_status(req, PROVISION_SERVER_ERROR);
@@ -112,7 +117,7 @@ static void acknowledge(struct eas_request *req, const struct wbxml_node *policy
         eas_answer_status(req, NOT_FULLY_PROVISIONABLE);
         return;
     }
-    uint32_t final = final_key((uint32_t)key);
+    uint32_t final = final_key(&req->device, (uint32_t)key);
     if (device_set_policy(req->db, eas_account(req), req->device.id, final, (uint32_t)key, eas_policy_hash()) != ERR_OK) {
         eas_answer_status(req, PROVISION_SERVER_ERROR);
         return;

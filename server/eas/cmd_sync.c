@@ -79,6 +79,10 @@ static bool read_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
     enum err err = req->root ? eas_sync_parse(req->root, req->arena, &run->sync) : ERR_OK;
+    if (err == ERR_LIMIT) {
+        answer_limit(req, SYNC_TOO_MANY, EAS_COLLECTIONS_MAX);
+        return false;
+    }
     if (err) {
         eas_answer_status(req, SYNC_PROTOCOL_ERROR);
         return false;

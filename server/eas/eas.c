@@ -134,7 +134,7 @@ enum err eas_find_role(struct eas_request *req, enum mailbox_role role, struct m
 
 /* ---- before the body ---- */
 
-static void answer_options(struct eas_request *req)
+void eas_add_offer(struct eas_request *req)
 {
     struct buf names = { 0 };
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
@@ -145,9 +145,14 @@ static void answer_options(struct eas_request *req)
     buf_add_byte(&names, '\0');
     http_answer_header(req->http, "MS-ASProtocolVersions", EAS_VERSIONS_OFFERED);
     http_answer_header(req->http, "MS-ASProtocolCommands", buf_slice(&names).at);
+    buf_free(&names);
+}
+
+static void answer_options(struct eas_request *req)
+{
+    eas_add_offer(req);
     http_answer_header(req->http, "Public", "OPTIONS,POST");
     http_answer_header(req->http, "Allow", "OPTIONS,POST");
-    buf_free(&names);
     eas_answer_http(req, 200);
 }
 

@@ -116,6 +116,8 @@ void eas_begin(struct eas_request *req, uint16_t root);
 int eas_http_of_status(int status);
 /* A header that goes with every answer. */
 void eas_add_headers(struct eas_request *req);
+/* The versions and commands on offer (MS-ASHTTP 2.2.1.2.2). */
+void eas_add_offer(struct eas_request *req);
 
 /* ---- helpers ---- */
 

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "protocol/eas/base64.h"
-#include "protocol/eas/part_stream.h"
+#include "protocol/mime/part_stream.h"
 
 #define PIECE_BYTES (256 * 1024) // of a part, at a time
 

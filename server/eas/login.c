@@ -1,58 +1,20 @@
 /* HTTP Basic (RFC 7617) before the body is read (hard case 28). */
-#include "protocol/eas/base64.h"
-#include "protocol/wbxml/utf8.h"
+#include "protocol/eas/basic.h"
 #include "server/eas/eas_internal.h"
 
-#define CREDENTIALS_MAX 1024u
-
-/* Outlook sends ISO-8859-1; a second look at the same password is worth its hash only then (hard case 34). */
-static struct slice to_utf8(struct arena *arena, struct slice text)
-{
-    if (utf8_valid(text))
-        return text;
-    char *out = arena_alloc(arena, text.len * 2 + 1);
-    size_t at = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = (uint8_t)text.at[i];
-        if (c >= 0x80)
-            out[at++] = (char)(0xC0 | c >> 6);
-        out[at++] = (char)(c < 0x80 ? c : 0x80 | (c & 0x3F));
-    }
-    return slice_make(out, at);
-}
-
-/* "user@domain" and "DOMAIN\user@domain" are logins; "example.org\user" means user@example.org. */
-static struct slice login_name(struct arena *arena, struct slice user)
-{
-    size_t backslash = slice_find(user, '\\');
-    if (backslash == SIZE_MAX)
-        return user;
-    struct slice domain = slice_head(user, backslash), name = slice_tail(user, backslash + 1);
-    if (slice_find(name, '@') != SIZE_MAX || slice_find(domain, '.') == SIZE_MAX)
-        return name;
-    return slice_of(arena_printf(arena, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(domain)));
-}
+#define HELD_BODY_MAX 65536u // octets that are read of somebody who is not logged in yet
 
 bool eas_take_credentials(struct eas_request *req)
 {
-    struct slice header = http_header(req->http, "Authorization"), decoded;
-    if (!header.at || !slice_starts_nocase(header, SLICE_LIT("Basic ")) || header.len > CREDENTIALS_MAX)
+    if (eas_basic_parse(http_header(req->http, "Authorization"), req->arena, &req->user, &req->password))
         return false;
-    if (base64_take(slice_trim(slice_tail(header, 6)), req->arena, &decoded))
-        return false;
-    decoded = to_utf8(req->arena, decoded);
-    size_t colon = slice_find(decoded, ':');
-    if (colon == SIZE_MAX || slice_find(decoded, '\0') != SIZE_MAX)
-        return false;
-    req->user = login_name(req->arena, slice_head(decoded, colon));
-    req->password = slice_tail(decoded, colon + 1);
     // A short name is completed from the User parameter, which some set-ups fill with the address.
     if (slice_find(req->user, '@') == SIZE_MAX && slice_find(req->query.user, '@') != SIZE_MAX) {
         struct slice local = req->query.user;
         if (slice_eq_nocase(slice_cut(&local, '@'), req->user))
             req->user = req->query.user;
     }
-    return req->user.len > 0;
+    return true;
 }
 
 void eas_answer_denied(struct eas_request *req)
@@ -78,6 +40,15 @@ static enum err verify(struct eas_request *req, struct worker *worker, int *dela
     return err;
 }
 
+/* Somebody held back may be who he says: his mail is asked for again, not refused as too big. */
+static bool may_wait(const struct eas_request *req)
+{
+    struct slice length = http_header(req->http, "Content-Length");
+    uint64_t octets = 0;
+    return !http_header(req->http, "Transfer-Encoding").at &&
+           (!length.at || slice_to_u64(slice_trim(length), HELD_BODY_MAX, &octets));
+}
+
 enum http_head_result eas_login_head(struct eas_request *req, struct worker *worker)
 {
     struct auth *auth = req->app->server->auth;
@@ -86,14 +57,18 @@ enum http_head_result eas_login_head(struct eas_request *req, struct worker *wor
         return HTTP_READ_BODY;
     }
     req->hold_ms = auth_delay_ms(auth, req->user, http_peer(req->http));
-    if (req->hold_ms > 0)
-        return HTTP_READ_BODY; // a small one: run waits before it looks
+    if (req->hold_ms > 0 && may_wait(req))
+        return HTTP_READ_BODY; // run waits before it looks
+    if (req->hold_ms > 0) {
+        eas_answer_unavailable(req);
+        return HTTP_ANSWERED;
+    }
     if (!worker)
         return HTTP_NEED_WORKER;
     enum err err = verify(req, worker, &req->denied_ms);
     if (err == ERR_OK)
         return HTTP_READ_BODY;
-    if (err == ERR_DENIED && req->denied_ms > 0)
+    if (err == ERR_DENIED && req->denied_ms > 0 && may_wait(req))
         return HTTP_READ_BODY; // run waits before it refuses
     if (err == ERR_DENIED)
         eas_answer_denied(req);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "protocol/eas/email.h"
 #include "protocol/eas/ids.h"
 #include "protocol/mime/compose.h"
 #include "protocol/mime/normal.h"
@@ -29,7 +30,23 @@ static bool take_field(struct slice *header, struct slice *field)
     } while (end < header->len && (header->at[end] == ' ' || header->at[end] == '\t'));
     *field = slice_head(*header, end);
     *header = slice_tail(*header, end);
-    return slice_trim(*field).len > 0;
+    return true;
+}
+
+/* "From :" is the field From too (RFC 5322 4.5.8), to everybody who reads the mail. */
+static bool is_field(struct slice field, struct slice name)
+{
+    struct slice rest = field, said = slice_cut(&rest, ':');
+    return said.len < field.len && slice_eq_nocase(slice_trim(said), name);
+}
+
+static size_t count_fields(struct slice header, struct slice name)
+{
+    struct slice field;
+    size_t count = 0;
+    while (take_field(&header, &field))
+        count += is_field(field, name);
+    return count;
 }
 
 static struct slice header_of(struct slice raw)
@@ -40,27 +57,40 @@ static struct slice header_of(struct slice raw)
     return end == SIZE_MAX ? raw : slice_head(raw, end + 2);
 }
 
-/* Display name of a From field as it stands: encoded words stay encoded. */
+/* Display name of a From field as it stands: encoded words stay encoded. Nothing that could be read as a further
+ * address. */
 static struct slice raw_display_name(struct slice field)
 {
     slice_cut(&field, ':');
-    size_t bracket = slice_find(field, '<');
-    return bracket == SIZE_MAX ? SLICE_LIT("") : slice_trim(slice_head(field, bracket));
+    bool quoted = false;
+    size_t i = 0;
+    for (; i < field.len && (quoted || field.at[i] != '<'); i++) {
+        char c = field.at[i];
+        if (c == '\\' && quoted)
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && c && strchr(",;:@()", c))
+            return SLICE_LIT("");
+    }
+    return i < field.len ? slice_trim(slice_head(field, i)) : SLICE_LIT("");
 }
 
 /* Replaces From by the account's address, keeping the name, unless it says that address already. */
 static void put_sender(struct slice raw, struct slice login, struct slice said, struct buf *out)
 {
-    if (slice_eq_nocase(said, login)) {
+    struct slice header = header_of(raw), rest = slice_tail(raw, header.len), field;
+    // Of several From fields another program may show the last; and Sender would be shown beside it.
+    if (slice_eq_nocase(said, login) && count_fields(header, SLICE_LIT("From")) == 1 &&
+        count_fields(header, SLICE_LIT("Sender")) == 0) {
         buf_add(out, raw);
         return;
     }
-    struct slice header = header_of(raw), rest = slice_tail(raw, header.len), field;
     bool done = false;
     while (take_field(&header, &field)) {
-        if (slice_starts_nocase(field, SLICE_LIT("Sender:")))
+        if (is_field(field, SLICE_LIT("Sender")))
             continue;
-        if (!slice_starts_nocase(field, SLICE_LIT("From:"))) {
+        if (!is_field(field, SLICE_LIT("From"))) {
             buf_add(out, field);
             continue;
         }
@@ -77,7 +107,7 @@ static void add_bcc(struct slice raw, struct buf *out)
 {
     struct slice header = header_of(raw), field;
     while (take_field(&header, &field)) {
-        if (slice_starts_nocase(field, SLICE_LIT("Bcc:")))
+        if (is_field(field, SLICE_LIT("Bcc")))
             buf_add(out, field);
     }
 }
@@ -86,8 +116,9 @@ static void add_bcc(struct slice raw, struct buf *out)
 
 struct routes {
     struct delivery_target *targets;
+    struct slice *local; // the targets' addresses
     size_t target_count;
-    struct slice *remote;
+    struct slice *remote; // for the outbox
     size_t remote_count;
 };
 
@@ -108,6 +139,7 @@ static struct slice prefix_lines(struct eas_request *req, struct slice recipient
 static int route(struct eas_request *req, const struct slice *recipients, size_t count, struct routes *routes)
 {
     routes->targets = arena_new(req->arena, struct delivery_target, count + 1);
+    routes->local = arena_new(req->arena, struct slice, count + 1);
     routes->remote = arena_new(req->arena, struct slice, count + 1);
     for (size_t i = 0; i < count; i++) {
         struct account account;
@@ -115,7 +147,8 @@ static int route(struct eas_request *req, const struct slice *recipients, size_t
         bool local = false;
         enum err err = account_find_recipient(req->db, req->arena, recipients[i], &account);
         if (err == ERR_OK) {
-            struct delivery_target *target = &routes->targets[routes->target_count++];
+            struct delivery_target *target = &routes->targets[routes->target_count];
+            routes->local[routes->target_count++] = recipients[i];
             target->account = account.id;
             target->prefix = prefix_lines(req, recipients[i]);
             continue;
@@ -144,6 +177,7 @@ static int64_t random_id(void)
     return id & INT64_MAX;
 }
 
+/* Who could not be delivered to while others were waits in the outbox: the phone is told of success only once. */
 static int deliver_local(struct eas_request *req, struct routes *routes, const struct octets *octets)
 {
     struct delivery delivery = { .message.octets = *octets, .delivery_id = random_id(),
@@ -154,14 +188,17 @@ static int deliver_local(struct eas_request *req, struct routes *routes, const s
     enum err err = postman_deliver_now(req->app->server->postman, req->db, &delivery);
     if (err)
         return err == ERR_UNAVAILABLE ? EAS_SERVER_ERROR_RETRY : EAS_SUBMISSION_FAILED;
-    size_t taken = 0;
+    size_t taken = 0, others = routes->remote_count;
     for (size_t i = 0; i < delivery.target_count; i++) {
-        taken += delivery.targets[i].result == ERR_OK;
-        if (delivery.targets[i].result != ERR_OK)
-            log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", delivery.targets[i].account.n),
-                      LOG_T("result", err_name(delivery.targets[i].result)));
+        const struct delivery_target *target = &delivery.targets[i];
+        taken += target->result == ERR_OK;
+        if (target->result == ERR_OK)
+            continue;
+        log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", target->account.n),
+                  LOG_T("result", err_name(target->result)));
+        routes->remote[routes->remote_count++] = routes->local[i];
     }
-    return taken || routes->remote_count ? 0 : EAS_SUBMISSION_FAILED;
+    return taken || others ? 0 : EAS_SUBMISSION_FAILED;
 }
 
 static int queue_remote(struct eas_request *req, const struct routes *routes, const struct octets *octets)
@@ -214,9 +251,9 @@ static int send_prepared(struct eas_request *req, struct slice raw, const struct
     struct octets octets = { buf_slice(&sent), -1, (int64_t)buf_len(&sent) };
     int status = route(req, recipients, count, &routes);
     if (!status)
-        status = queue_remote(req, &routes, &octets);
-    if (!status)
         status = deliver_local(req, &routes, &octets);
+    if (!status)
+        status = queue_remote(req, &routes, &octets);
     if (!status && save)
         save_in_sent(req, raw, buf_slice(&sent));
     buf_free(&sent);
@@ -305,29 +342,28 @@ static void mark_source(struct eas_request *req, const struct eas_source *source
         log_event(LOG_WARN, "eas_source_not_marked", LOG_I("account", eas_account(req).n), LOG_T("result", err_name(err)));
 }
 
+/* Remembered once it went out, never before: a server that dies in between sends twice, and loses nothing. The account's
+ * queue of writes keeps a repeat from running beside its first. */
+static void remember_client_id(struct eas_request *req, struct slice client_id)
+{
+    bool fresh;
+    if (client_id.len && sync_claim_client_id(req->db, eas_account(req), req->device.id, client_id, &fresh) != ERR_OK)
+        log_event(LOG_WARN, "eas_client_id_not_kept", LOG_I("account", eas_account(req).n));
+}
+
 void eas_compose_send(struct eas_request *req, const struct eas_compose *compose, struct slice raw,
                       const struct eas_source *source, uint64_t source_flag, const char *source_keyword)
 {
-    bool fresh = true;
-    enum err err = compose->client_id.len ? sync_claim_client_id(req->db, eas_account(req), req->device.id,
-                                                                 compose->client_id, &fresh)
+    bool known = false;
+    enum err err = compose->client_id.len ? sync_client_id_known(req->db, eas_account(req), req->device.id,
+                                                                 compose->client_id, &known)
                                           : ERR_OK;
-    if (err) {
-        eas_answer_error(req, EAS_SERVER_ERROR_RETRY);
-        return;
-    }
-    if (!fresh) {
-        eas_answer_error(req, EAS_PREVIOUSLY_SENT);
-        return;
-    }
-    int status = eas_send(req, raw, compose->save);
+    int status = err ? EAS_SERVER_ERROR_RETRY : known ? EAS_PREVIOUSLY_SENT : eas_send(req, raw, compose->save);
     if (status) {
-        if (compose->client_id.len &&
-            sync_release_client_id(req->db, eas_account(req), req->device.id, compose->client_id) != ERR_OK)
-            log_event(LOG_WARN, "eas_client_id_kept", LOG_I("account", eas_account(req).n));
         eas_answer_error(req, status);
         return;
     }
+    remember_client_id(req, compose->client_id);
     if (source && source->found)
         mark_source(req, source, source_flag, source_keyword);
     req->status = 1;
@@ -337,6 +373,21 @@ void eas_compose_send(struct eas_request *req, const struct eas_compose *compose
 static enum err read_source(struct eas_request *req, const struct eas_source *source, struct buf *out)
 {
     return message_read(req->db, &source->item.message, 0, source->item.message.size, out);
+}
+
+static bool is_smime(struct arena *arena, struct slice raw)
+{
+    struct mime_meta meta;
+    mime_describe(raw, arena, &meta);
+    return eas_is_smime(&meta);
+}
+
+/* What is signed or encrypted goes on whole, or its signature breaks. */
+static enum mime_quote how_to_quote(struct eas_request *req, struct slice original, bool forward)
+{
+    if (is_smime(req->arena, original))
+        return MIME_ATTACH_ORIGINAL;
+    return forward ? MIME_QUOTE_WITH_ATTACHMENTS : MIME_QUOTE_INLINE;
 }
 
 void eas_smart_send(struct eas_request *req, bool forward)
@@ -353,15 +404,15 @@ void eas_smart_send(struct eas_request *req, bool forward)
         eas_answer_error(req, EAS_ITEM_NOT_FOUND);
         return;
     }
+    bool as_is = compose.replace_mime || is_smime(req->arena, compose.mime);
     struct buf original = { 0 }, whole = { 0 };
-    if (source.found && !compose.replace_mime)
+    if (source.found && !as_is)
         err = read_source(req, &source, &original);
     if (err && err != ERR_NOT_FOUND) {
         eas_answer_unavailable(req);
     } else {
-        if (source.found && !compose.replace_mime)
-            mime_quote_original(compose.mime, buf_slice(&original), forward ? MIME_ATTACH_ORIGINAL : MIME_QUOTE_INLINE,
-                                &whole);
+        if (source.found && !as_is)
+            mime_quote_original(compose.mime, buf_slice(&original), how_to_quote(req, buf_slice(&original), forward), &whole);
         else
             buf_add(&whole, compose.mime);
         eas_compose_send(req, &compose, buf_slice(&whole), &source, forward ? 0 : FLAG_ANSWERED,

@@ -16,7 +16,7 @@ struct eas_compose {
 };
 /* 0, or a status. */
 int eas_compose_parse(struct eas_request *req, struct eas_compose *compose);
-/* Claims the ClientId, sends, answers: an empty body is success. source_flag: FLAG_ANSWERED or 0, keyword "$Forwarded" or
+/* Sends once per ClientId and answers: an empty body is success. source_flag: FLAG_ANSWERED or 0, keyword "$Forwarded" or
  * NULL, set on the source message when one is given. */
 struct eas_source {
     struct mailbox_id mailbox;

@@ -283,15 +283,11 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
         prime(run, collection, target.mailbox);
         return;
     }
-    struct mailbox mailbox;
-    enum err err = mailbox_get(req->db, req->arena, eas_account(req), target.mailbox, &mailbox);
-    if (!err)
-        target.role = mailbox.role;
-    if (!err)
-        err = sync_begin(req->db, req->arena, eas_account(req), req->device.id, target.mailbox, collection->key,
-                         &target.state);
+    enum err err = sync_begin(req->db, req->arena, eas_account(req), req->device.id, target.mailbox, collection->key,
+                              &target.state);
     if (refused(run, collection, err))
         return;
+    target.role = (enum mailbox_role)target.state.role;
     eas_options_unpack(target.state.options, &target.options);
     if (collection->has_options)
         target.options = collection->options;

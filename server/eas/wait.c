@@ -16,6 +16,7 @@ struct eas_wait { // under 512 octets with ten folders
     struct eas_app *app;
     struct http_park *park; // NULL once it is over
     struct hub_watcher *watcher;
+    int64_t auth_version;    // of the login
     struct loop_timer quiet; // armed: changes wait for the end of the quiet time
     uint32_t refs;           // the park, and a look that is under way
     bool looking, again, listed, settled; // settled: the first look is done
@@ -232,7 +233,7 @@ static void parked(struct http_park *park, void *ctx)
         end_quietly(wait);
         return;
     }
-    wait->watcher = hub_watch(wait->app->server->hub, wait->link.loop, wait->link.account,
+    wait->watcher = hub_watch(wait->app->server->hub, wait->link.loop, wait->link.account, wait->auth_version,
                               CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_change, wait);
     look_start(wait); // registered, so look again: what came before has been seen by nobody
 }
@@ -266,6 +267,7 @@ void eas_wait_begin(struct eas_request *req, enum eas_wait_kind kind, const stru
     wait->link = (struct eas_wait_link){ .account = eas_account(req), .device = req->device.id, .kind = kind,
                                          .serial = req->serial, .end = end_quietly, .wait = wait };
     wait->app = req->app;
+    wait->auth_version = req->login.auth_version;
     wait->refs = 1;
     wait->count = (uint32_t)count;
     for (size_t i = 0; i < count; i++)

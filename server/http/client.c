@@ -97,6 +97,8 @@ void client_drop(struct http_client *client)
     struct front_loop *fl = client->fl;
     list_remove(client);
     loop_timer_clear(fl->loop, &client->timer);
+    if (client->park)
+        log_event(LOG_DEBUG, "http_parked_client_gone", LOG_I("session", client->number));
     park_drop(client);
     if (client->rerun)
         exchange_cancel(client->rerun);
@@ -282,14 +284,14 @@ static void set_timer(struct http_client *client)
 {
     const struct http_front *front = client->fl->front;
     const uint32_t seconds[] = {
-        [TIMING_FIRST] = FIRST_REQUEST_S,
+        [TIMING_FIRST] = front->first_s,
         [TIMING_IDLE] = front->idle_s,
         [TIMING_PAIR_IDLE] = front->pair_idle_s,
         [TIMING_HEAD] = front->head_max_s,
         [TIMING_BODY] = front->window_s,
         [TIMING_ANSWER] = front->window_s,
         [TIMING_PARK] = 0,
-        [TIMING_LINGER] = LINGER_S,
+        [TIMING_LINGER] = front->linger_s,
     };
     if (client->timing == TIMING_PARK)
         return; // park_begin set it

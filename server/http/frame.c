@@ -50,13 +50,23 @@ static void chunk_byte(struct frame *frame, char c)
             chunk_size_ends(frame);
         } else if (c == ';' || c == ' ' || c == '\t') {
             frame->chunk = CHUNK_EXTENSION;
-        } else if (c != '\r') {
+        } else if (c == '\r') {
+            frame->chunk = CHUNK_SIZE_END;
+        } else {
             frame->at = FRAME_PASS;
         }
         break;
     case CHUNK_EXTENSION:
         if (c == '\n')
             chunk_size_ends(frame);
+        else if (c == '\r')
+            frame->chunk = CHUNK_SIZE_END;
+        break;
+    case CHUNK_SIZE_END: // a bare CR: the parser may see a line end there, or not
+        if (c == '\n')
+            chunk_size_ends(frame);
+        else
+            frame->at = FRAME_PASS;
         break;
     case CHUNK_DATA_END:
         if (c == '\n')

@@ -20,7 +20,7 @@ enum frame_at {
     FRAME_WHOLE, // all of the request is handed over: frame_next when it is answered
 };
 
-enum chunk_at { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER };
+enum chunk_at { CHUNK_SIZE, CHUNK_EXTENSION, CHUNK_SIZE_END, CHUNK_DATA, CHUNK_DATA_END, CHUNK_TRAILER };
 
 struct frame { // zero-initialised: before a head
     enum frame_at at;

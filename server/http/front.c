@@ -277,6 +277,8 @@ enum err http_front_open(const struct http_front_settings *settings, struct http
     front->workers = settings->workers;
     front->proxies = proxies;
     front->active_max = settings->active_max ? settings->active_max : 768;
+    front->first_s = settings->first_s ? settings->first_s : 60;
+    front->linger_s = settings->linger_s ? settings->linger_s : 5;
     front->idle_s = settings->idle_s ? settings->idle_s : 3700;
     front->pair_idle_s = settings->pair_idle_s ? settings->pair_idle_s : 5;
     front->head_max_s = settings->head_max_s ? settings->head_max_s : 30;

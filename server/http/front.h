@@ -111,10 +111,12 @@ struct http_front_settings {
     size_t app_count;
     const char *trusted_proxies; // addresses and networks, separated by commas or blanks
     uint32_t active_max;         // active requests per loop (768): further clients wait unread
+    uint32_t first_s;            // from accept to the first byte of a request (60)
     uint32_t idle_s;             // keep-alive of a client without a request (default 3,700: phones keep theirs)
     uint32_t pair_idle_s;        // a socket pair is dropped after so many idle seconds (5)
     uint32_t head_max_s;         // from the first byte of a request to the end of its head (30)
     uint32_t window_s;           // in each such time a body, or a client that reads an answer, moves 1 KiB (60)
+    uint32_t linger_s;           // reading what a refused client still sends, so that it can read the answer (5)
     const char *spool_dir;       // for bodies over 1 MiB
 };
 MUST_USE enum err http_front_open(const struct http_front_settings *settings, struct http_front **front);

@@ -32,9 +32,7 @@
 #define BODY_MAX_DEFAULT 65536u
 #define STREAM_BLOCK_BYTES 65536u
 
-#define FIRST_REQUEST_S 60 // from accept to the first byte of a request
 #define WINDOW_BYTES 1024u // at least, while a body or an answer moves, in each window_s
-#define LINGER_S 5 // reading what a refused client still sends, so that it can read the answer
 #define RETRY_S 1  // after accept or socketpair failed for want of descriptors
 #define RETRY_AFTER_MAX_S 60
 
@@ -162,7 +160,7 @@ struct http_front {
     // Descriptors are shared out when the front opens: a client takes one, an active one two more.
     uint32_t clients_max;
     atomic_uint clients;
-    uint32_t active_max, idle_s, pair_idle_s, head_max_s, window_s;
+    uint32_t active_max, first_s, idle_s, pair_idle_s, head_max_s, window_s, linger_s;
     char *spool_dir;
     atomic_size_t next_loop;
     atomic_uint_fast64_t next_number;

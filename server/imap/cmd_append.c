@@ -38,7 +38,7 @@ static enum err parse_head(struct slice *in, struct arena *arena, struct append_
 static bool refuse_upload(struct imap_session *s, const struct scan_announced *literal, const char *reply)
 {
     if (literal->non_sync)
-        s->skip = literal->size; // it comes anyway
+        imap_skip(s, literal->size); // it comes anyway
     imap_reply(s, "%s", reply);
     s->append.active = false;
     imap_finish_later(s);

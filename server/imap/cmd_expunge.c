@@ -22,9 +22,12 @@ enum err imap_expunge_deleted(struct imap_session *s, struct db *db, const struc
     struct uid_range piece;
     *uids = NULL;
     *count = 0;
-    enum err err = imap_refresh(s, NULL) == IMAP_NEED_WORKER ? snapshots_get(s->server->snapshots, db, s->account, s->mailbox, &s->fresh) : s->sync_err;
+    struct snapshot *now = snapshots_peek(s->server->snapshots, s->account, s->mailbox);
+    enum err err = now ? ERR_OK : snapshots_get(s->server->snapshots, db, s->account, s->mailbox, &now);
     if (err)
         return err;
+    snapshot_release(&s->fresh);
+    s->fresh = now;
     uint32_t total = snapshot_count(s->fresh), rows = 0;
     for (size_t i = 0; i < range_count && !err; i++) {
         // Pieces end where WRITE_ROWS_MAX rows with \Deleted are in reach.

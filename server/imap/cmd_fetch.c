@@ -150,6 +150,7 @@ static enum err make_seen(struct imap_session *s, struct fetch_work *w, struct w
         imap_own(s, results[i].modseq, results[i].modseq);
     }
     imap_refresh(s, worker);
+    imap_tell_keywords(s);
     return ERR_OK;
 }
 
@@ -358,11 +359,14 @@ static enum imap_result begin(struct imap_session *s, struct worker *worker)
     struct fetch_work *w = arena_new(s->arena, struct fetch_work, 1);
     if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
         return IMAP_NEED_WORKER;
-    s->condstore = s->condstore || a->program.has_changed_since || wants(&a->program, FETCH_MODSEQ);
     if (imap_resolve(s, &a->set, &w->ranges, &w->count))
         return imap_reply(s, "BAD no such message");
     if (!worker && (a->program.needs_message || rows_in(s, w) > LOOP_ROWS_MAX))
         return IMAP_NEED_WORKER;
+    if (a->program.has_changed_since || wants(&a->program, FETCH_MODSEQ))
+        imap_enable_condstore(s);
+    if (wants(&a->program, FETCH_FLAGS))
+        imap_tell_keywords(s);
     w->arena = arena_open();
     s->work = w;
     s->drop_work = drop_work;

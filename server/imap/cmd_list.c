@@ -75,12 +75,22 @@ static void tell(struct imap_session *s, const char *command, const char *attrib
     buf_add_text(&s->out, "\r\n");
 }
 
+static bool is_subscribed(const struct mailbox *mailboxes, size_t count, struct slice path)
+{
+    for (size_t i = 0; i < count; i++)
+        if (mailboxes[i].subscribed && slice_eq(slice_of(mailboxes[i].path), path))
+            return true;
+    return false;
+}
+
 /* LSUB "%": a parent that is not subscribed stands for its subscribed children (RFC 3501 6.3.9). */
-static void tell_parents(struct imap_session *s, const struct list_args *a, struct slice path, struct slice *told)
+static void tell_parents(struct imap_session *s, const struct list_args *a, const struct mailbox *mailboxes, size_t count,
+                         struct slice path, struct slice *told)
 {
     for (size_t i = 0; i < path.len; i++) {
         struct slice parent = slice_head(path, i);
-        if (path.at[i] != LIST_DELIMITER || !list_matches(parent, a->pattern) || slice_eq(parent, *told))
+        if (path.at[i] != LIST_DELIMITER || slice_eq(parent, *told) || !list_matches(parent, a->pattern) ||
+            is_subscribed(mailboxes, count, parent))
             continue;
         tell(s, "LSUB", "\\Noselect", parent);
         *told = parent;
@@ -115,7 +125,7 @@ static enum imap_result list(struct imap_session *s, struct worker *worker, bool
             tell(s, subscribed ? "LSUB" : "LIST",
                  arena_printf(s->arena, "\\Has%sChildren%s", m->has_children ? "" : "No", role_attributes[m->role]), path);
         else if (subscribed)
-            tell_parents(s, a, path, &told);
+            tell_parents(s, a, mailboxes, count, path, &told);
     }
     return imap_reply(s, "OK %s completed", s->command->name);
 }

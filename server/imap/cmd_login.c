@@ -6,6 +6,7 @@
 
 #include "server/imap/session.h"
 
+#define BASE64_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 #define SASL_LINE_MAX 2048u // of base64: authzid, login and password
 
 struct login_args {
@@ -51,7 +52,9 @@ static void refuse(struct imap_session *s, enum err err)
 
 static void on_delay_over(void *ctx)
 {
-    imap_finish_later(ctx);
+    struct imap_session *s = ctx;
+    if (s->state != IMAP_ENDED) // BYE was the last word
+        imap_finish_later(s);
 }
 
 static enum imap_result verify(struct imap_session *s, struct worker *worker)
@@ -98,26 +101,31 @@ static enum err parse_authenticate(struct slice *in, struct arena *arena, void *
         return ERR_SYNTAX;
     a->plain = slice_eq_nocase(mechanism, SLICE_LIT("PLAIN"));
     if (scan_sp(in)) { // SASL-IR (RFC 4959 3); "=" is an empty response
-        size_t len = slice_span(*in, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
+        size_t len = slice_span(*in, BASE64_CHARS "=");
         a->initial = slice_head(*in, len);
         *in = slice_tail(*in, len);
     }
     return ERR_OK;
 }
 
+/* Strict: EVP_DecodeBlock alone would pass blanks and "=" in the middle. */
+static bool decode_base64(struct arena *arena, struct slice base64, struct slice *decoded)
+{
+    size_t body = slice_span(base64, BASE64_CHARS), padding = base64.len - body;
+    if (base64.len > SASL_LINE_MAX || base64.len % 4 || padding > 2 || slice_span(slice_tail(base64, body), "=") != padding)
+        return false;
+    unsigned char *octets = arena_alloc(arena, base64.len / 4 * 3 + 1);
+    int len = base64.len ? EVP_DecodeBlock(octets, (const unsigned char *)base64.at, (int)base64.len) : 0;
+    if (len < (int)padding)
+        return false;
+    *decoded = slice_make(octets, (size_t)len - padding);
+    return true;
+}
+
 /* [authzid] NUL authcid NUL passwd (RFC 4616 2) */
-static bool split_plain(struct imap_session *s, struct slice base64)
+static bool split_plain(struct imap_session *s, struct slice rest)
 {
     struct login_args *a = s->args;
-    if (base64.len == 0 || base64.len > SASL_LINE_MAX || base64.len % 4)
-        return false;
-    unsigned char *octets = arena_alloc(s->arena, base64.len / 4 * 3 + 1);
-    int len = EVP_DecodeBlock(octets, (const unsigned char *)base64.at, (int)base64.len);
-    if (len < 0)
-        return false;
-    for (size_t i = base64.len; i > 0 && base64.at[i - 1] == '='; i--)
-        len--;
-    struct slice rest = slice_make(octets, (size_t)len);
     if (slice_count(rest, '\0') != 2)
         return false;
     struct slice authzid = slice_cut(&rest, '\0');
@@ -127,14 +135,27 @@ static bool split_plain(struct imap_session *s, struct slice base64)
     return a->login.len && (authzid.len == 0 || slice_eq_nocase(authzid, a->login));
 }
 
+/* The client's response to PLAIN; false: refused, the reply is set. */
+static bool take_response(struct imap_session *s, struct slice base64)
+{
+    struct slice message;
+    if (!decode_base64(s->arena, base64, &message)) {
+        imap_reply(s, "BAD the response is not base64"); // RFC 9051 6.2.2
+        return false;
+    }
+    if (split_plain(s, message))
+        return true;
+    imap_reply(s, "NO [AUTHENTICATIONFAILED] the response is no PLAIN message");
+    return false;
+}
+
 static enum err on_sasl_line(struct imap_session *s, struct slice line)
 {
     s->sasl = NULL;
     if (slice_eq(line, SLICE_LIT("*"))) {
         imap_reply(s, "BAD AUTHENTICATE called off");
         imap_finish_later(s);
-    } else if (!split_plain(s, line)) {
-        imap_reply(s, "NO [AUTHENTICATIONFAILED] the response is no PLAIN message");
+    } else if (!take_response(s, line)) {
         imap_finish_later(s);
     } else {
         imap_continue(s);
@@ -156,9 +177,9 @@ static enum imap_result run_authenticate(struct imap_session *s, struct worker *
         s->sasl = on_sasl_line;
         return IMAP_STAY;
     }
-    if (!split_plain(s, a->initial))
-        return imap_reply(s, "NO [AUTHENTICATIONFAILED] the response is no PLAIN message");
-    return run_login(s, worker);
+    if (slice_eq(a->initial, SLICE_LIT("="))) // RFC 4959 3: no octets
+        a->initial = SLICE_LIT("");
+    return take_response(s, a->initial) ? run_login(s, worker) : IMAP_DONE;
 }
 
 extern const struct imap_command imap_login, imap_authenticate;

@@ -26,6 +26,13 @@ static enum err parse_name(struct slice *in, struct arena *arena, void **args)
     return mailbox_name_parse(in, arena, &a->path);
 }
 
+static enum err parse_new_name(struct slice *in, struct arena *arena, void **args)
+{
+    struct name_args *a = arena_new(arena, struct name_args, 1);
+    *args = a;
+    return mailbox_name_parse_new(in, arena, &a->path);
+}
+
 /* "Work/" asks for a mailbox that will have children: every mailbox may. */
 static struct slice without_end(struct slice path)
 {
@@ -36,7 +43,7 @@ static enum err parse_two_names(struct slice *in, struct arena *arena, void **ar
 {
     enum err err = parse_name(in, arena, args);
     struct name_args *a = *args;
-    return err ? err : mailbox_name_parse(in, arena, &a->to);
+    return err ? err : mailbox_name_parse_new(in, arena, &a->to);
 }
 
 static enum err parse_status(struct slice *in, struct arena *arena, void **args)
@@ -76,10 +83,17 @@ static enum imap_result change(struct imap_session *s, struct worker *worker,
     return err ? imap_reply_err(s, err, s->command->name) : imap_reply(s, "OK %s completed", s->command->name);
 }
 
+/* A name with a wildcard could be no pattern of its own in LIST. */
+static bool may_be_made(struct slice path)
+{
+    return slice_count(path, '*') == 0 && slice_count(path, '%') == 0;
+}
+
 static enum err do_create(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
 {
     struct mailbox_id id;
-    return mailbox_create(db, s->account, without_end(a->path), ROLE_NONE, &id, changes);
+    return !may_be_made(a->path) ? ERR_SYNTAX
+                                 : mailbox_create(db, s->account, without_end(a->path), ROLE_NONE, &id, changes);
 }
 
 static enum err do_delete(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
@@ -94,7 +108,7 @@ static enum err do_rename(struct imap_session *s, struct db *db, const struct na
 {
     struct mailbox mailbox;
     struct actor by = imap_actor(s);
-    enum err err = mailbox_find(db, s->arena, s->account, a->path, &mailbox);
+    enum err err = may_be_made(a->to) ? mailbox_find(db, s->arena, s->account, a->path, &mailbox) : ERR_SYNTAX;
     return err ? err : mailbox_rename(db, s->account, mailbox.id, without_end(a->to), &by, changes);
 }
 
@@ -143,8 +157,10 @@ static enum imap_result run_status(struct imap_session *s, struct worker *worker
     enum err err = mailbox_find(db, s->arena, s->account, a->path, &m);
     if (err)
         return imap_reply_err(s, err, "STATUS");
-    const long long values[] = { m.total, m.uidnext > m.recent_uid ? m.uidnext - m.recent_uid : 0, m.uidnext,
-                                 m.uidvalidity, m.unseen, m.modseq_items };
+    long long recent = m.uidnext > m.recent_uid ? m.uidnext - m.recent_uid : 0;
+    if (recent > m.total)
+        recent = m.total; // some of the uids are expunged
+    const long long values[] = { m.total, recent, m.uidnext, m.uidvalidity, m.unseen, m.modseq_items };
     buf_add_text(&s->out, "* STATUS ");
     write_mailbox(&s->out, slice_of(m.path));
     const char *before = " (";
@@ -155,7 +171,7 @@ static enum imap_result run_status(struct imap_session *s, struct worker *worker
         }
     buf_add_text(&s->out, ")\r\n");
     if (a->items & STATUS_HIGHESTMODSEQ)
-        s->condstore = true; // RFC 7162 3.1
+        imap_enable_condstore(s);
     return imap_reply(s, "OK STATUS completed");
 }
 
@@ -165,7 +181,7 @@ static enum imap_result run_status(struct imap_session *s, struct worker *worker
         .name = text, .source = doc, .states = IMAP_INSIDE, .flags = bits, .parse = parser, .run = runner \
     }
 
-MAILBOX_COMMAND(create, "CREATE", "RFC 3501 6.3.3", IMAP_WRITES, parse_name, run_create);
+MAILBOX_COMMAND(create, "CREATE", "RFC 3501 6.3.3", IMAP_WRITES, parse_new_name, run_create);
 MAILBOX_COMMAND(delete, "DELETE", "RFC 3501 6.3.4", IMAP_WRITES, parse_name, run_delete);
 MAILBOX_COMMAND(rename, "RENAME", "RFC 3501 6.3.5", IMAP_WRITES, parse_two_names, run_rename);
 MAILBOX_COMMAND(subscribe, "SUBSCRIBE", "RFC 3501 6.3.6", IMAP_WRITES, parse_name, run_subscribe);

@@ -10,7 +10,8 @@
 #include "server/imap/session.h"
 
 #define BATCH 100u
-#define LOOP_ROWS_MAX 2000u
+#define BATCH_ROWS 2000u      // when nothing has to be read
+#define LOOP_WORK_MAX 20000u  // comparisons that the loop may do itself
 #define US_PER_DAY (INT64_C(86400) * US_PER_S)
 #define BODY_OCTETS_MAX 33554432 // of a message that BODY and TEXT look into
 
@@ -44,13 +45,21 @@ struct candidate { // one message, as far as keys needed to know it
     char *body; // folded text
 };
 
+static bool uses_saved(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if (key->set.saved || uses_saved(key->children))
+            return true;
+    return false;
+}
+
 static enum err parse_search(struct slice *in, struct arena *arena, void **args)
 {
     struct search_program *p = arena_new(arena, struct search_program, 1);
     *args = p;
     enum err err = scan_sp(in) ? search_parse(in, arena, p) : ERR_SYNTAX;
-    // SAVE and PARTIAL belong to extensions that are not advertised.
-    if (!err && (p->returns & (SEARCH_RETURN_SAVE | SEARCH_RETURN_PARTIAL)))
+    // SAVE, "$" and PARTIAL belong to extensions that are not advertised.
+    if (!err && ((p->returns & (SEARCH_RETURN_SAVE | SEARCH_RETURN_PARTIAL)) || uses_saved(p->root)))
         err = ERR_SYNTAX;
     return err;
 }
@@ -85,6 +94,29 @@ static void gather_needles(struct search_work *w, const struct search_key *key)
         }
         gather_needles(w, key->children);
     }
+}
+
+/* Sets of thousands of runs are asked about every message: sorted once, each answer takes a few steps. */
+static void sort_sets(struct imap_session *s, struct search_key *key)
+{
+    uint32_t total = snapshot_count(s->view);
+    for (; key; key = key->next) {
+        struct uidset given = key->set;
+        if (key->op == SEARCH_SEQ)
+            uidset_normalise(&given, total, s->arena, &key->set);
+        else if (key->op == SEARCH_UID)
+            uidset_normalise(&given, total ? snapshot_row(s->view, total)->uid : 0, s->arena, &key->set);
+        sort_sets(s, key->children);
+    }
+}
+
+/* RFC 3501 6.4.4: without CHARSET it would be US-ASCII; what is UTF-8 is taken as such, the rest cannot be compared. */
+static bool texts_are_utf8(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if ((key->text.at && !g_utf8_validate(key->text.at, (gssize)key->text.len, NULL)) || !texts_are_utf8(key->children))
+            return false;
+    return true;
 }
 
 static const char *needle_of(const struct search_work *w, const struct search_key *key)
@@ -284,7 +316,6 @@ static bool matches_date(struct search_work *w, struct candidate *c, const struc
 static bool matches(struct imap_session *s, struct candidate *c, const struct search_key *key)
 {
     struct search_work *w = s->work;
-    uint32_t total = snapshot_count(s->view);
     switch (key->op) {
     case SEARCH_ALL:
         return true;
@@ -298,9 +329,9 @@ static bool matches(struct imap_session *s, struct candidate *c, const struct se
     case SEARCH_NOT:
         return !matches(s, c, key->children);
     case SEARCH_SEQ:
-        return uidset_has(&key->set, c->number, total);
+        return uidset_has_sorted(&key->set, c->number);
     case SEARCH_UID:
-        return uidset_has(&key->set, c->row->uid, total ? snapshot_row(s->view, total)->uid : 0);
+        return uidset_has_sorted(&key->set, c->row->uid);
     case SEARCH_FLAG:
         return c->now->flags & key->number;
     case SEARCH_KEYWORD:
@@ -413,9 +444,45 @@ static void write_esearch(struct imap_session *s, const struct search_program *p
     buf_add_text(&s->out, "\r\n");
 }
 
+/* Comparisons that one message may cost: a key may be a set of thousands of runs. */
+static uint64_t work_of(const struct search_key *key)
+{
+    uint64_t work = 0;
+    for (; key; key = key->next)
+        work += 1 + key->set.count + work_of(key->children);
+    return work;
+}
+
+/* Whether the criteria hold message numbers: then no EXPUNGE may come before the reply (RFC 3501 7.4.1). */
+static bool uses_numbers(const struct search_key *key)
+{
+    for (; key; key = key->next)
+        if (key->op == SEARCH_SEQ || uses_numbers(key->children))
+            return true;
+    return false;
+}
+
+/* With MIN and MAX alone, the modseq of what they name (RFC 7162 3.1.10). */
+static int64_t modseq_told(struct imap_session *s, const struct search_program *p)
+{
+    const struct search_work *w = s->work;
+    if (!p->has_return || w->hit_count == 0 || (p->returns & (SEARCH_RETURN_ALL | SEARCH_RETURN_COUNT)))
+        return w->highest_modseq;
+    const uint32_t ends[] = { w->hits[p->returns & SEARCH_RETURN_MIN ? 0 : w->hit_count - 1],
+                              w->hits[p->returns & SEARCH_RETURN_MAX ? w->hit_count - 1 : 0] };
+    int64_t highest = 0;
+    for (size_t i = 0; i < 2; i++) {
+        const struct placement *row = snapshot_row(s->view, ends[i]), *now = snapshot_find(s->fresh, row->uid);
+        int64_t modseq = now ? now->modseq : row->modseq;
+        highest = modseq > highest ? modseq : highest;
+    }
+    return highest;
+}
+
 static enum imap_result finish(struct imap_session *s, const struct search_program *p)
 {
     struct search_work *w = s->work;
+    w->highest_modseq = modseq_told(s, p);
     if (s->uid)
         for (size_t i = 0; i < w->hit_count; i++)
             w->hits[i] = snapshot_row(s->view, w->hits[i])->uid;
@@ -423,33 +490,38 @@ static enum imap_result finish(struct imap_session *s, const struct search_progr
         write_esearch(s, p);
     else
         write_old(s, p);
+    s->held_back = uses_numbers(p->root);
     return imap_reply(s, "OK SEARCH completed");
 }
 
 static enum imap_result run_search(struct imap_session *s, struct worker *worker)
 {
-    const struct search_program *p = s->args;
+    struct search_program *p = s->args;
     struct search_work *w = s->work;
     uint32_t total = snapshot_count(s->view);
     if (!w) {
         if (p->charset.len && !slice_eq_nocase(p->charset, SLICE_LIT("UTF-8")) &&
             !slice_eq_nocase(p->charset, SLICE_LIT("US-ASCII")))
             return imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] this charset is not known");
-        if (!worker && (p->needs_message || p->needs_octets || total > LOOP_ROWS_MAX))
+        if (!texts_are_utf8(p->root))
+            return imap_reply(s, "BAD the text is not UTF-8");
+        if (!worker && (p->needs_message || p->needs_octets || total * work_of(p->root) > LOOP_WORK_MAX))
             return IMAP_NEED_WORKER;
         if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
             return IMAP_NEED_WORKER;
-        s->condstore = s->condstore || p->uses_modseq;
+        if (p->uses_modseq)
+            imap_enable_condstore(s);
         w = s->work = arena_new(s->arena, struct search_work, 1);
         s->drop_work = drop_work;
         w->arena = arena_open();
         w->next = 1;
         w->now_us = clock_wall_us();
         gather_needles(w, p->root);
+        sort_sets(s, p->root);
     }
     if (worker && !(w->db = imap_db(s, worker)))
         return IMAP_DONE;
-    uint32_t batch = p->needs_message || p->needs_octets ? BATCH : LOOP_ROWS_MAX;
+    uint32_t batch = p->needs_message || p->needs_octets ? BATCH : BATCH_ROWS;
     if (w->next > total)
         return finish(s, p);
     enum err err = search_batch(s, p, total + 1 - w->next < batch ? total + 1 - w->next : batch);

@@ -2,6 +2,8 @@
 #include "server/imap/mailbox_name.h"
 #include "server/imap/session.h"
 
+#define LOOP_ROWS_MAX 10000u // the first unseen message is looked for on the loop
+
 struct select_args {
     struct slice path; // UTF-8
     bool condstore;
@@ -35,6 +37,7 @@ static void tell_mailbox(struct imap_session *s)
     uint32_t count = snapshot_count(s->view), unseen = first_unseen(s->view);
     uint32_t recent = count + 1 - snapshot_first_from(s->view, s->first_recent);
     struct buf flags = { 0 };
+    s->told_keywords = facts->keyword_count;
     buf_add_text(&flags, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
     for (size_t i = 0; i < facts->keyword_count; i++)
         buf_printf(&flags, " %s", facts->keywords[i]);
@@ -71,6 +74,8 @@ static enum err find_mailbox(struct imap_session *s, struct worker *worker, stru
     const struct select_args *a = s->args;
     if (snapshots_name_get(s->server->snapshots, s->account, a->path, id))
         return ERR_OK;
+    if (!worker)
+        return ERR_STATE; // it was known a moment ago
     uint64_t generation = snapshots_name_generation(s->server->snapshots);
     struct db *db = worker_db(worker);
     struct mailbox mailbox;
@@ -90,7 +95,8 @@ static bool is_warm(struct imap_session *s, bool read_only)
     if (!snapshots_name_get(s->server->snapshots, s->account, a->path, &id))
         return false;
     struct snapshot *now = snapshots_peek(s->server->snapshots, s->account, id);
-    bool warm = now && (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
+    bool warm = now && snapshot_count(now) <= LOOP_ROWS_MAX &&
+                (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
     snapshot_release(&now);
     return warm;
 }
@@ -103,6 +109,8 @@ static enum imap_result open_mailbox(struct imap_session *s, struct worker *work
     imap_deselect(s); // a failed SELECT leaves nothing selected
     s->read_only = read_only;
     enum err err = find_mailbox(s, worker, &s->mailbox);
+    if (!worker && err)
+        return IMAP_NEED_WORKER;
     if (!err) {
         if (imap_refresh(s, worker) == IMAP_NEED_WORKER)
             return IMAP_NEED_WORKER; // it changed a moment ago
@@ -120,7 +128,7 @@ static enum imap_result open_mailbox(struct imap_session *s, struct worker *work
         imap_deselect(s);
         return imap_reply_err(s, err, s->command->name);
     }
-    s->condstore = s->condstore || a->condstore;
+    s->condstore = s->condstore || a->condstore; // HIGHESTMODSEQ is told in any case
     s->state = IMAP_SELECTED;
     tell_mailbox(s);
     return imap_reply(s, read_only ? "OK [READ-ONLY] EXAMINE completed" : "OK [READ-WRITE] SELECT completed");

@@ -84,8 +84,9 @@ static enum imap_result run_enable(struct imap_session *s, struct worker *worker
 {
     const struct enable_args *a = s->args;
     (void)worker;
-    imap_write(s, "* ENABLED%s\r\n", a->condstore ? " CONDSTORE" : "");
-    s->condstore = s->condstore || a->condstore;
+    imap_write(s, "* ENABLED%s\r\n", a->condstore && !s->condstore ? " CONDSTORE" : ""); // only what is new (RFC 5161 3.2)
+    if (a->condstore)
+        imap_enable_condstore(s);
     return imap_reply(s, "OK ENABLE completed");
 }
 

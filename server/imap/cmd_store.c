@@ -127,6 +127,7 @@ static enum err store_piece(struct imap_session *s, struct worker *worker, struc
     if (err)
         return err;
     imap_refresh(s, worker); // names of new keywords, flags of what did not change
+    imap_tell_keywords(s);
     uint32_t *conflicts = arena_new(s->arena, uint32_t, w->conflict_count + count + 1);
     for (size_t i = 0; i < w->conflict_count; i++)
         conflicts[i] = w->conflicts[i];
@@ -164,9 +165,10 @@ static enum imap_result run_store(struct imap_session *s, struct worker *worker)
         return IMAP_NEED_WORKER;
     if (!w) {
         w = s->work = arena_new(s->arena, struct store_work, 1);
-        s->condstore = s->condstore || a->conditional;
         if (imap_resolve(s, &a->set, &w->ranges, &w->count))
             return imap_reply(s, "BAD no such message");
+        if (a->conditional)
+            imap_enable_condstore(s);
     }
     struct db *db = imap_db(s, worker);
     struct uid_range piece;

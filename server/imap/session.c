@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/imap/commands.h"
@@ -132,7 +133,7 @@ static void end_command(struct imap_session *s)
     s->command = NULL;
     s->tag = NULL;
     s->sasl = NULL;
-    s->idling = false;
+    s->idling = s->held_back = false;
     s->phase = PHASE_RUN;
     imap_append_drop(s);
     arena_reset(s->arena);
@@ -152,6 +153,13 @@ static void session_free(struct imap_session *s)
     buf_free(&s->reply);
     arena_close(&s->arena);
     free(s);
+}
+
+/* The connection is gone: the last that holds the session, a job or a posted turn, frees it. */
+static void release(struct imap_session *s)
+{
+    if (!s->job_active && !s->turn_posted)
+        session_free(s);
 }
 
 static void say_bye(struct imap_session *s, const char *text)
@@ -206,7 +214,7 @@ static bool syncs(const struct imap_session *s)
 {
     if (s->state != IMAP_SELECTED || !s->view || (s->command->flags & IMAP_NO_SYNC))
         return false;
-    return s->uid || !(s->command->flags & IMAP_NO_EXPUNGE);
+    return (s->uid && !s->held_back) || !(s->command->flags & IMAP_NO_EXPUNGE);
 }
 
 /* Runs steps until one waits; worker NULL: on the loop. */
@@ -279,7 +287,7 @@ static void on_job_done(struct job *job)
     struct imap_session *s = job->ctx;
     s->job_active = false;
     if (!s->conn) {
-        session_free(s);
+        release(s);
         return;
     }
     bool idle = s->idling;
@@ -302,8 +310,8 @@ static void on_job_done(struct job *job)
 /* News while in IDLE: told at once. */
 static void idle_news(struct imap_session *s)
 {
-    if (s->job_active)
-        return; // told when that one is done
+    if (s->job_active || conn_out_full(s->conn))
+        return; // told when that one is done, or when the client has read what it was told so far
     s->woken = false;
     if (imap_sync(s, NULL) == IMAP_NEED_WORKER) {
         submit(s);
@@ -352,6 +360,7 @@ void imap_finish_later(struct imap_session *s)
 void imap_logged_in(struct imap_session *s, const struct auth_result *who)
 {
     s->account = who->account;
+    s->auth_version = who->auth_version;
     memcpy(s->login, who->login, sizeof s->login);
     s->state = IMAP_LOGGED_IN;
 }
@@ -360,7 +369,7 @@ void imap_logged_in(struct imap_session *s, const struct auth_result *who)
 static void watch_account(struct imap_session *s)
 {
     if ((s->state & IMAP_INSIDE) && !s->watcher) {
-        s->watcher = hub_watch(s->server->hub, s->loop, s->account,
+        s->watcher = hub_watch(s->server->hub, s->loop, s->account, s->auth_version,
                                CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_hub, s);
         conn_set_timeout(s->conn, settings_int(s->server->settings, SETTING_IMAP_IDLE_TIMEOUT_S));
     }
@@ -461,7 +470,7 @@ static bool meet_literal(struct imap_session *s, struct slice line, size_t line_
         struct slice tag = { 0 }, rest = line;
         (void)scan_tag(&rest, &tag);
         if (literal->non_sync)
-            s->skip = literal->size; // it comes anyway
+            imap_skip(s, literal->size); // it comes anyway
         tag = arena_copy(s->arena, tag);
         conn_consume(s->conn, line_end);
         s->asked = false;
@@ -486,14 +495,13 @@ static bool take_command(struct imap_session *s)
     size_t from = 0;
     for (;;) {
         size_t newline = slice_find(slice_tail(in, from), '\n');
-        if (newline == SIZE_MAX) {
-            if (in.len > line_max(s)) {
-                say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
-                return false;
-            }
+        size_t line_end = newline == SIZE_MAX ? in.len : from + newline + 1;
+        if (line_end > line_max(s)) {
+            say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
             return false;
         }
-        size_t line_end = from + newline + 1;
+        if (newline == SIZE_MAX)
+            return false;
         size_t text_len = line_end - 1 - (newline && in.at[line_end - 2] == '\r');
         struct slice text = slice_head(in, text_len);
         struct scan_announced literal;
@@ -505,7 +513,7 @@ static bool take_command(struct imap_session *s)
         }
         if (scan_announced_literal(slice_tail(text, from), &literal)) {
             if (!meet_literal(s, text, line_end, &literal, &from))
-                return s->skip > 0 || s->append.active || conn_in(s->conn).len < in.len;
+                return s->skip_line || s->append.active || conn_in(s->conn).len < in.len;
             continue;
         }
         if (text.len == 0) { // a stray line end
@@ -535,12 +543,33 @@ static bool take_idle_line(struct imap_session *s)
     return true;
 }
 
-static bool skip_literal(struct imap_session *s)
+void imap_skip(struct imap_session *s, uint64_t octets)
+{
+    s->skip = octets;
+    s->skip_line = true;
+}
+
+/* A refused literal and the rest of its command, further literals included: none of it may be taken for commands. */
+static bool skip_refused(struct imap_session *s)
 {
     size_t have = conn_in(s->conn).len, take = s->skip < have ? (size_t)s->skip : have;
     conn_consume(s->conn, take);
     s->skip -= take;
-    return s->skip == 0;
+    struct slice in = conn_in(s->conn);
+    size_t newline = slice_find(in, '\n');
+    if (s->skip || newline == SIZE_MAX) {
+        if (!s->skip && in.len > line_max(s))
+            say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
+        return false;
+    }
+    struct scan_announced literal;
+    struct slice line = slice_head(in, newline - (newline && in.at[newline - 1] == '\r'));
+    // One that waits for "+" does not come: its client has seen the refusal.
+    s->skip_line = scan_announced_literal(line, &literal) && literal.non_sync;
+    if (s->skip_line)
+        s->skip = literal.size;
+    conn_consume(s->conn, newline + 1);
+    return true;
 }
 
 /* The octets of APPEND's message, then the end of its line. */
@@ -562,9 +591,11 @@ static bool take_upload(struct imap_session *s)
         return false;
     }
     bool clean = slice_trim(slice_head(in, newline)).len == 0;
-    conn_consume(s->conn, newline + 1);
     s->append.active = false;
-    if (!clean) {
+    if (clean) {
+        conn_consume(s->conn, newline + 1);
+    } else {
+        imap_skip(s, 0);
         imap_reply(s, "BAD one message to an APPEND");
         complete(s);
         return true;
@@ -573,13 +604,45 @@ static bool take_upload(struct imap_session *s)
     return true;
 }
 
+static void on_turn(void *ctx)
+{
+    struct imap_session *s = ctx;
+    s->turn_posted = false;
+    if (!s->conn)
+        release(s);
+    else if (!s->job_active && !s->want_drain)
+        conn_resume_input(s->conn);
+}
+
+static void post_turn(struct imap_session *s)
+{
+    s->want_turn = false;
+    if (s->turn_posted)
+        return;
+    s->turn_posted = true;
+    s->turn = (struct loop_task){ .fn = on_turn, .ctx = s };
+    loop_post(s->loop, &s->turn);
+}
+
 static void on_input(struct conn *conn, void *session)
 {
     struct imap_session *s = session;
+    int64_t start_us = clock_mono_us();
     bool more = true;
-    while (more && s->conn && s->state != IMAP_ENDED && !s->job_active && !s->want_drain && conn_in(conn).len) {
-        if (s->skip)
-            more = skip_literal(s);
+    // job_active first: while a worker has the session, nothing else of it may be looked at.
+    while (more && !s->job_active && s->conn && s->state != IMAP_ENDED && !s->want_drain && conn_in(conn).len) {
+        if (conn_out_full(conn)) { // it asks more than it reads
+            s->want_turn = true;
+            conn_pause_input(conn);
+            return;
+        }
+        if (clock_mono_us() - start_us > IMAP_TURN_US) {
+            conn_pause_input(conn);
+            post_turn(s);
+            return;
+        }
+        if (s->skip_line)
+            more = skip_refused(s);
         else if (s->append.active)
             more = take_upload(s);
         else if (s->idling)
@@ -620,6 +683,10 @@ static void on_drained(struct conn *conn, void *session)
 {
     struct imap_session *s = session;
     (void)conn;
+    if (s->want_turn)
+        post_turn(s);
+    if (s->idling && s->woken)
+        idle_news(s);
     if (!s->want_drain)
         return;
     s->want_drain = false;
@@ -650,7 +717,7 @@ static void on_closed(struct conn *conn, void *session)
     if (s->job_active)
         job_cancel(s->server->workers, &s->job);
     else
-        session_free(s);
+        release(s);
 }
 
 const struct conn_proto imap_proto = {

@@ -23,6 +23,7 @@
 #define IMAP_LOGIN_TIMEOUT_S 120
 #define IMAP_OUT_HIGH 262144u
 #define IMAP_OUT_LOW 65536u
+#define IMAP_TURN_US 500            // of pipelined commands on the loop, before other connections have their turn
 #define IMAP_OWN_MAX 64u            // runs of own changes remembered to not tell them twice
 
 enum imap_state { IMAP_GREETED = 1, IMAP_LOGGED_IN = 2, IMAP_SELECTED = 4, IMAP_ENDED = 8 };
@@ -81,6 +82,7 @@ struct imap_session {
 
     /* login */
     struct account_id account;
+    int64_t auth_version; // of the login
     char login[LOGIN_MAX + 1];
     struct hub_watcher *watcher;
     bool ended_by_auth; // password or status changed
@@ -92,9 +94,10 @@ struct imap_session {
     uint32_t first_recent;  // uids from here on are \Recent in this session
     struct snapshot *view;  // what this client was told last: its message numbers
     struct snapshot *fresh; // newest known, for flags; may be ahead of view
-    struct own_changes own[IMAP_OWN_MAX];
+    struct own_changes *own; // IMAP_OWN_MAX of them, from the first change to the next sync
     size_t own_count;
     bool condstore;
+    size_t told_keywords; // how many keywords of the mailbox the client was told in FLAGS
 
     /* the command in progress */
     const struct imap_command *command; // NULL: none
@@ -110,11 +113,13 @@ struct imap_session {
     bool job_active, want_drain;
     enum imap_result job_result;
     bool idling, woken; // in IDLE; the hub said something
+    bool held_back;     // this command's reply must not tell news, though it is a "UID ..." form
     enum err sync_err;
     bool broken; // an answer broke off in its middle: the connection must end
 
     /* framing */
     uint64_t skip;       // octets of a refused literal still to throw away
+    bool skip_line;      // and then the rest of its command
     bool asked;          // "+ " was sent for the literal that comes
     unsigned bad_in_row;
     struct append_upload append;
@@ -123,6 +128,8 @@ struct imap_session {
     int delayed_ms; // a refused login waits so long for its answer
     bool tls, has_tls, loopback; // of the connection: workers must not look at conn
     bool stopping;               // the server stops: BYE behind the command that runs
+    struct loop_task turn;       // goes on with the input after the other connections
+    bool turn_posted, want_turn; // want_turn: posted once the client has read what it asked for
 };
 
 /* ---- for commands ---- */
@@ -141,6 +148,8 @@ void imap_publish(struct imap_session *s, const struct change_set *changes);
 void imap_finish_later(struct imap_session *s);
 /* Runs the command's next step (SASL's next line came). On the loop. */
 void imap_continue(struct imap_session *s);
+/* A refused literal of so many octets comes all the same: it and the rest of its command are thrown away. */
+void imap_skip(struct imap_session *s, uint64_t octets);
 void imap_capabilities(const struct imap_session *s, struct buf *out);
 
 /* ---- cmd_login.c ---- */
@@ -157,6 +166,10 @@ enum imap_result imap_sync(struct imap_session *s, struct worker *worker);
 /* Leaves the mailbox. */
 void imap_deselect(struct imap_session *s);
 void imap_own(struct imap_session *s, int64_t first, int64_t last);
+/* Untagged FLAGS when the mailbox has keywords that the client was not told: before the FETCH that uses them. */
+void imap_tell_keywords(struct imap_session *s);
+/* A CONDSTORE enabling command (RFC 7162 3.1): from now on FETCH tells modseqs; the first one tells HIGHESTMODSEQ. */
+void imap_enable_condstore(struct imap_session *s);
 /* Message numbers or uids of a set to ascending uid ranges over the view (only messages in it).
  * errors: ERR_SYNTAX: a message number that is not there */
 enum err imap_resolve(struct imap_session *s, const struct uidset *set, struct uid_range **ranges, size_t *count);

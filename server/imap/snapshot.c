@@ -11,6 +11,7 @@
 #define BUCKETS 4096u
 #define NAMES 8192u        // paths remembered; a newer one takes the place of an older
 #define OVERLAY_LEAST 64u  // changes beside the base before it is built anew ...
+#define NEAR_ROWS 10000u   // of two versions without a common base, compared within half a millisecond
 #define OVERLAY_PART 16u   // ... or this part of it, whichever is more
 
 struct base {
@@ -400,7 +401,7 @@ static void drop_names(struct snapshots *all, struct account_id account)
 {
     all->name_generation++;
     for (size_t i = 0; i < NAMES; i++)
-        if (all->names[i].account.n == account.n && all->names[i].mailbox.n)
+        if ((account.n == 0 || all->names[i].account.n == account.n) && all->names[i].mailbox.n)
             drop_name(&all->names[i]);
 }
 
@@ -426,7 +427,7 @@ static void on_change(void *ctx, const struct change *change)
     } else {
         for (size_t b = 0; b < BUCKETS; b++)
             for (struct entry *entry = all->buckets[b]; entry; entry = entry->next)
-                if (entry->account.n == change->account.n)
+                if (change->account.n == 0 || entry->account.n == change->account.n)
                     mark_stale(entry, change->modseq);
     }
     pthread_mutex_unlock(&all->lock);
@@ -627,6 +628,11 @@ void snapshot_compare(const struct snapshot *old, const struct snapshot *now, st
         compare_overlays(old, now, news);
     else
         compare_all(old, now, news);
+}
+
+bool snapshot_is_near(const struct snapshot *old, const struct snapshot *now)
+{
+    return old->base == now->base || snapshot_count(old) + snapshot_count(now) <= NEAR_ROWS;
 }
 
 void snapshot_news_free(struct snapshot_news *news)

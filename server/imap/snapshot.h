@@ -64,4 +64,6 @@ struct snapshot_news {
 };
 /* What became of `old`; in proportion to the change while both share a base. */
 void snapshot_compare(const struct snapshot *old, const struct snapshot *now, struct snapshot_news *news);
+/* Whether that is little work: they share a base, or are small. */
+bool snapshot_is_near(const struct snapshot *old, const struct snapshot *now);
 void snapshot_news_free(struct snapshot_news *news);

@@ -1,8 +1,16 @@
 /* The view: what this client was told of its mailbox, and how it is brought up to date. */
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "protocol/imap/write.h"
 #include "server/imap/session.h"
+
+static void forget_own(struct imap_session *s)
+{
+    free(s->own);
+    s->own = NULL;
+    s->own_count = 0;
+}
 
 void imap_deselect(struct imap_session *s)
 {
@@ -11,13 +19,15 @@ void imap_deselect(struct imap_session *s)
     free(s->mailbox_path);
     s->mailbox_path = NULL;
     s->mailbox.n = 0;
-    s->own_count = 0;
+    forget_own(s);
     if (s->state == IMAP_SELECTED)
         s->state = IMAP_LOGGED_IN;
 }
 
 void imap_own(struct imap_session *s, int64_t first, int64_t last)
 {
+    if (!s->own)
+        s->own = mem_alloc(IMAP_OWN_MAX * sizeof *s->own);
     if (s->own_count && s->own[s->own_count - 1].last + 1 == first) {
         s->own[s->own_count - 1].last = last;
         return;
@@ -25,6 +35,13 @@ void imap_own(struct imap_session *s, int64_t first, int64_t last)
     if (s->own_count == IMAP_OWN_MAX) // the oldest is told once more, which is no harm
         memmove(s->own, s->own + 1, --s->own_count * sizeof *s->own);
     s->own[s->own_count++] = (struct own_changes){ first, last };
+}
+
+void imap_enable_condstore(struct imap_session *s)
+{
+    if (!s->condstore && s->state == IMAP_SELECTED && s->view)
+        imap_write(s, "* OK [HIGHESTMODSEQ %lld] newest\r\n", (long long)snapshot_facts(s->view)->highest_modseq);
+    s->condstore = true;
 }
 
 static bool is_own(const struct imap_session *s, int64_t modseq)
@@ -59,9 +76,12 @@ void imap_write_flags(struct imap_session *s, struct buf *out, const struct plac
     write_flags(out, (row->flags & ~(uint64_t)SCAN_RECENT) | recent, facts->keywords, facts->keyword_count);
 }
 
-static void tell_keywords(struct imap_session *s)
+void imap_tell_keywords(struct imap_session *s)
 {
     const struct snapshot_facts *facts = snapshot_facts(s->fresh);
+    if (facts->keyword_count == s->told_keywords)
+        return;
+    s->told_keywords = facts->keyword_count;
     buf_add_text(&s->out, "* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft");
     for (size_t i = 0; i < facts->keyword_count; i++)
         imap_write(s, " %s", facts->keywords[i]);
@@ -72,8 +92,7 @@ static void tell_news(struct imap_session *s, const struct snapshot_news *news)
 {
     for (size_t i = news->removed_count; i-- > 0;) // from the end: the numbers before it stay true
         imap_write(s, "* %u EXPUNGE\r\n", snapshot_number(s->view, news->removed[i]));
-    if (snapshot_facts(s->view)->keyword_count != snapshot_facts(s->fresh)->keyword_count)
-        tell_keywords(s);
+    imap_tell_keywords(s);
     if (news->added) {
         uint32_t count = snapshot_count(s->fresh), recent = 0;
         uint32_t from = snapshot_first_from(s->fresh, s->first_recent ? s->first_recent : 1);
@@ -107,13 +126,15 @@ enum imap_result imap_sync(struct imap_session *s, struct worker *worker)
     }
     if (s->sync_err || s->fresh == s->view)
         return IMAP_DONE; // told later
+    if (!worker && !snapshot_is_near(s->view, s->fresh))
+        return IMAP_NEED_WORKER;
     struct snapshot_news news;
     snapshot_compare(s->view, s->fresh, &news);
     tell_news(s, &news);
     snapshot_news_free(&news);
     snapshot_release(&s->view);
     s->view = snapshot_hold(s->fresh);
-    s->own_count = 0;
+    forget_own(s);
     return IMAP_DONE;
 }
 

@@ -233,7 +233,7 @@ struct round { // one call on each loop, and the wait for all of them
 static void run_round(void *ctx)
 {
     struct round *r = ctx;
-    if (r->listener->event && r->loop == loops_at(r->listener->loops, 0)) {
+    if (r->loop == loops_at(r->listener->loops, 0) && r->listener->event) { // the event is that loop's
         event_free(r->listener->event);
         r->listener->event = NULL;
         close(r->listener->fd);

@@ -27,12 +27,16 @@ struct worker {
     pthread_mutex_t lock; // held while its statement is cancelled
     struct job *job;      // guarded by lock
     bool cancel_wanted;   // guarded by workers->lock
+    pthread_cond_t wake;
+    bool resting;              // guarded by workers->lock
+    struct worker *rested_before; // the next of workers->resting
 };
 
 struct workers {
     pthread_mutex_t lock;
-    pthread_cond_t ready, cancel;
+    pthread_cond_t cancel;
     struct job *first, *last;                          // ready jobs, guarded by lock
+    struct worker *resting;                            // the last to rest first, guarded by lock
     struct account_queue *accounts[ACCOUNT_BUCKETS];   // guarded by lock
     size_t waiting;                                    // jobs in account queues, guarded by lock
     bool ending, cancels_ending;                       // guarded by lock
@@ -72,6 +76,33 @@ static void append(struct job **first, struct job **last, struct job *job)
     *last = job;
 }
 
+/* Wakes the worker that rested last: its connection's caches are warm, and few workers do the work of quiet times. */
+static void wake_one(struct workers *w)
+{
+    struct worker *worker = w->resting;
+    if (!worker)
+        return; // all work, or were woken: whoever is done first takes the job
+    w->resting = worker->rested_before;
+    worker->resting = false;
+    pthread_cond_signal(&worker->wake);
+}
+
+static void wake_all(struct workers *w)
+{
+    while (w->resting)
+        wake_one(w);
+}
+
+static void rest(struct worker *worker)
+{
+    struct workers *w = worker->workers;
+    worker->resting = true;
+    worker->rested_before = w->resting;
+    w->resting = worker;
+    while (worker->resting)
+        pthread_cond_wait(&worker->wake, &w->lock);
+}
+
 static bool may_run(const struct workers *w, const struct account_queue *queue, const struct job *job)
 {
     return queue->admitted < w->per_account_max && !(job->writes && queue->writing);
@@ -82,7 +113,7 @@ static void admit(struct workers *w, struct account_queue *queue, struct job *jo
     queue->admitted++;
     queue->writing = queue->writing || job->writes;
     append(&w->first, &w->last, job);
-    pthread_cond_signal(&w->ready);
+    wake_one(w);
 }
 
 void worker_submit(struct workers *w, struct job *job)
@@ -90,7 +121,7 @@ void worker_submit(struct workers *w, struct job *job)
     pthread_mutex_lock(&w->lock);
     if (job->account.n == 0) {
         append(&w->first, &w->last, job);
-        pthread_cond_signal(&w->ready);
+        wake_one(w);
     } else {
         struct account_queue **at = find_queue(w, job->account.n);
         if (!*at)
@@ -215,7 +246,7 @@ static void *run_worker(void *ctx)
     pthread_mutex_lock(&w->lock);
     for (;;) {
         while (!w->first && !(w->ending && w->waiting == 0))
-            pthread_cond_wait(&w->ready, &w->lock);
+            rest(worker);
         if (!w->first)
             break;
         struct job *job = w->first;
@@ -225,7 +256,7 @@ static void *run_worker(void *ctx)
         run_job(worker, job);
         pthread_mutex_lock(&w->lock);
         if (w->ending)
-            pthread_cond_broadcast(&w->ready);
+            wake_all(w);
     }
     pthread_mutex_unlock(&w->lock);
     db_close(&worker->db);
@@ -280,7 +311,6 @@ enum err workers_open(size_t count, const struct db_settings *db, struct workers
     assert(count > 0);
     struct workers *w = mem_alloc(sizeof *w + count * sizeof *w->at);
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->ready, NULL);
     pthread_cond_init(&w->cancel, NULL);
     w->db = *db;
     w->db.url = w->url = mem_text(db->url);
@@ -298,8 +328,10 @@ enum err workers_open(size_t count, const struct db_settings *db, struct workers
         struct worker *worker = &w->at[w->count];
         worker->workers = w;
         pthread_mutex_init(&worker->lock, NULL);
+        pthread_cond_init(&worker->wake, NULL);
         if (pthread_create(&worker->thread, NULL, run_worker, worker)) {
             pthread_mutex_destroy(&worker->lock);
+            pthread_cond_destroy(&worker->wake);
             workers_close(workers);
             return ERR_UNAVAILABLE;
         }
@@ -314,7 +346,7 @@ void workers_close(struct workers **workers)
         return;
     pthread_mutex_lock(&w->lock);
     w->ending = true;
-    pthread_cond_broadcast(&w->ready);
+    wake_all(w);
     pthread_mutex_unlock(&w->lock);
     for (size_t i = 0; i < w->count; i++)
         pthread_join(w->at[i].thread, NULL);
@@ -323,9 +355,10 @@ void workers_close(struct workers **workers)
     pthread_cond_signal(&w->cancel);
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->canceller, NULL);
-    for (size_t i = 0; i < w->count; i++)
+    for (size_t i = 0; i < w->count; i++) {
         pthread_mutex_destroy(&w->at[i].lock);
-    pthread_cond_destroy(&w->ready);
+        pthread_cond_destroy(&w->at[i].wake);
+    }
     pthread_cond_destroy(&w->cancel);
     pthread_mutex_destroy(&w->lock);
     free(w->url);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
@@ -44,8 +45,14 @@ struct hub_loop { // watchers of one loop
 struct watched { // an account that somebody here watches
     struct watched *next;
     struct account_id account;
-    int64_t seen_modseq, seen_auth;
-    uint32_t total, on_loop[LOOPS_MAX];
+    int64_t seen_modseq, seen_auth; // seen_auth 0: those who knew an older one have been told
+    uint64_t on_loops;              // bit i: loops[i] has watchers of it
+};
+_Static_assert(LOOPS_MAX <= 64, "a bit each");
+
+struct observer {
+    hub_fn fn;
+    void *ctx;
 };
 
 struct hub {
@@ -54,11 +61,8 @@ struct hub {
     size_t loop_count;                  // guarded by lock
     struct watched *watched[BUCKETS];   // guarded by lock
     size_t watched_count;               // guarded by lock
-    struct {
-        hub_fn fn;
-        void *ctx;
-    } observers[OBSERVERS_MAX]; // fixed before any loop runs
-    size_t observer_count;
+    struct observer observers[OBSERVERS_MAX]; // guarded by lock
+    size_t observer_count;                    // guarded by lock
 
     uint64_t sender;
     char *url;
@@ -104,8 +108,8 @@ static struct watched **find_watched(struct hub *hub, struct account_id account)
     return at;
 }
 
-struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, unsigned mask, hub_fn fn,
-                              void *ctx)
+struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, int64_t auth_version,
+                              unsigned mask, hub_fn fn, void *ctx)
 {
     assert(loop_is_current(loop));
     struct hub_watcher *watcher = mem_new(struct hub_watcher);
@@ -117,8 +121,9 @@ struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account
         (*at)->account = account;
         hub->watched_count++;
     }
-    (*at)->total++;
-    (*at)->on_loop[part->index]++;
+    if ((*at)->seen_auth == 0 || auth_version < (*at)->seen_auth)
+        (*at)->seen_auth = auth_version; // the oldest: a recheck tells all of them
+    (*at)->on_loops |= UINT64_C(1) << part->index;
     pthread_mutex_unlock(&hub->lock);
     struct hub_watcher **bucket = &part->buckets[bucket_of(account)];
     *watcher = (struct hub_watcher){ .next = *bucket, .home = part, .account = account, .mask = mask, .fn = fn, .ctx = ctx };
@@ -126,6 +131,14 @@ struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account
         (*bucket)->prev = watcher;
     *bucket = watcher;
     return watcher;
+}
+
+static bool has_watcher(const struct hub_loop *part, struct account_id account)
+{
+    const struct hub_watcher *watcher = part->buckets[bucket_of(account)];
+    while (watcher && watcher->account.n != account.n)
+        watcher = watcher->next;
+    return watcher != NULL;
 }
 
 void hub_unwatch(struct hub *hub, struct hub_watcher **watcher)
@@ -143,24 +156,27 @@ void hub_unwatch(struct hub *hub, struct hub_watcher **watcher)
         gone->prev->next = gone->next;
     else
         part->buckets[bucket_of(gone->account)] = gone->next;
-    pthread_mutex_lock(&hub->lock);
-    struct watched **at = find_watched(hub, gone->account), *watched = *at;
-    watched->on_loop[part->index]--;
-    if (--watched->total == 0) {
-        *at = watched->next;
-        hub->watched_count--;
-        free(watched);
+    if (!has_watcher(part, gone->account)) {
+        pthread_mutex_lock(&hub->lock);
+        struct watched **at = find_watched(hub, gone->account), *watched = *at;
+        watched->on_loops &= ~(UINT64_C(1) << part->index);
+        if (watched->on_loops == 0) {
+            *at = watched->next;
+            hub->watched_count--;
+            free(watched);
+        }
+        pthread_mutex_unlock(&hub->lock);
     }
-    pthread_mutex_unlock(&hub->lock);
     free(gone);
     *watcher = NULL;
 }
 
 void hub_observe(struct hub *hub, hub_fn fn, void *ctx)
 {
+    pthread_mutex_lock(&hub->lock); // the listener is at work already
     assert(hub->observer_count < OBSERVERS_MAX);
-    hub->observers[hub->observer_count].fn = fn;
-    hub->observers[hub->observer_count++].ctx = ctx;
+    hub->observers[hub->observer_count++] = (struct observer){ fn, ctx };
+    pthread_mutex_unlock(&hub->lock);
 }
 
 /* ---- telling this process ---- */
@@ -200,17 +216,29 @@ static void push(struct change **list, size_t *count, size_t *room, const struct
     (*list)[(*count)++] = *change;
 }
 
+static void tell_observers(struct hub *hub, const struct change *change)
+{
+    struct observer observers[OBSERVERS_MAX];
+    pthread_mutex_lock(&hub->lock);
+    size_t count = hub->observer_count;
+    memcpy(observers, hub->observers, count * sizeof *observers);
+    pthread_mutex_unlock(&hub->lock);
+    for (size_t i = 0; i < count; i++)
+        observers[i].fn(observers[i].ctx, change);
+}
+
 static void tell_local(struct hub *hub, const struct change *change)
 {
-    for (size_t i = 0; i < hub->observer_count; i++)
-        hub->observers[i].fn(hub->observers[i].ctx, change);
+    tell_observers(hub, change);
     pthread_mutex_lock(&hub->lock);
     struct watched *watched = *find_watched(hub, change->account);
     if (watched && change->modseq > watched->seen_modseq && change->modseq != UNKNOWN_MODSEQ)
         watched->seen_modseq = change->modseq;
+    if (watched && (change->kinds & CHANGE_AUTH))
+        watched->seen_auth = 0;
     for (size_t i = 0; watched && i < hub->loop_count; i++) {
         struct hub_loop *part = hub->loops[i];
-        if (watched->on_loop[i] == 0)
+        if (!(watched->on_loops >> i & 1))
             continue;
         push(&part->queue, &part->count, &part->room, change);
         if (!part->posted) {
@@ -223,9 +251,10 @@ static void tell_local(struct hub *hub, const struct change *change)
 
 static size_t list_watched(struct hub *hub, struct account_id **ids);
 
-/* Somebody changed something, it is not known who: every watcher looks. */
+/* Somebody changed something, it is not known who: every watcher looks, and nothing that is kept counts. */
 static void tell_everybody(struct hub *hub)
 {
+    tell_observers(hub, &(struct change){ { 0 }, { 0 }, UNKNOWN_MODSEQ, ALL_KINDS });
     struct account_id *ids;
     size_t count = list_watched(hub, &ids);
     for (size_t i = 0; i < count; i++)
@@ -377,7 +406,6 @@ static unsigned news_of(struct hub *hub, struct account_id account, int64_t mods
             kinds |= ALL_KINDS;
         if (watched->seen_auth && auth != watched->seen_auth)
             kinds |= CHANGE_AUTH;
-        watched->seen_auth = auth;
     }
     pthread_mutex_unlock(&hub->lock);
     return kinds;
@@ -407,8 +435,13 @@ static enum err recheck(struct hub *hub, struct db *db)
 /* One life of the listening connection: ends when it is lost or the hub ends. */
 static void listen_once(struct hub *hub, struct db *db)
 {
-    if (db_listen(db) || recheck(hub, db)) // events sent while nobody listened
+    if (db_listen(db))
         return;
+    // Events sent while nobody listened: whoever watches is told by the clocks, whatever is kept counts no more.
+    tell_observers(hub, &(struct change){ { 0 }, { 0 }, UNKNOWN_MODSEQ, ALL_KINDS | CHANGE_AUTH });
+    if (recheck(hub, db))
+        return;
+    log_event(LOG_DEBUG, "hub.listening", LOG_I("recheck_s", hub->recheck_s));
     int64_t next_us = clock_mono_us() + hub->recheck_s * US_PER_S;
     while (!is_ending(hub)) {
         const char *payload;

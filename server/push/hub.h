@@ -28,11 +28,12 @@ void hub_publish(struct hub *hub, const struct change_set *changes);
 
 typedef void (*hub_fn)(void *ctx, const struct change *change); // on the watcher's loop
 
-/* Watches an account for the kinds in mask (CHANGE_* bits). Loop thread. The watcher is freed by hub_unwatch, after
- * which fn is not called any more (both on the same loop). change->mailbox 0 means "any". */
-struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, unsigned mask, hub_fn fn,
-                              void *ctx);
+/* Watches an account for the kinds in mask (CHANGE_* bits). Loop thread. auth_version: with which the watcher logged in,
+ * so that a CHANGE_AUTH whose event was lost is still told. The watcher is freed by hub_unwatch, after which fn is not
+ * called any more (both on the same loop). change->mailbox 0 means "any". */
+struct hub_watcher *hub_watch(struct hub *hub, struct loop *loop, struct account_id account, int64_t auth_version,
+                              unsigned mask, hub_fn fn, void *ctx);
 void hub_unwatch(struct hub *hub, struct hub_watcher **watcher);
 /* Process-wide observers of every change (snapshot cache, credential cache): called on the publishing thread, must be
- * quick, registered before any loop runs. */
+ * quick, registered before any loop runs. change->account 0: events were lost, whatever account may have changed. */
 void hub_observe(struct hub *hub, hub_fn fn, void *ctx);

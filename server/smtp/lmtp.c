@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,7 +59,9 @@ static void reply(struct lmtp *l, const char *text)
 {
     conn_write_text(l->conn, text);
     conn_write_text(l->conn, "\r\n");
-    l->bad_in_row = text[0] == '5' ? l->bad_in_row + 1 : 0;
+    // A dead recipient is no bad command: a list may have many of them in a row.
+    bool bad = strncmp(text, "50", 2) == 0 || strncmp(text, "555", 3) == 0;
+    l->bad_in_row = bad ? l->bad_in_row + 1 : 0;
     if (l->bad_in_row >= BAD_MAX) {
         conn_write_text(l->conn, "421 4.7.0 too many bad commands\r\n");
         conn_finish(l->conn);

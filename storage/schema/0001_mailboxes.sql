@@ -148,6 +148,7 @@ create table placement (
   primary key (account_id, mailbox_id, uid)
 ) with (fillfactor = 80);
 comment on table placement is 'A message in a mailbox. Removing sets removed_at: the row stays as tombstone and as the admin''s copy.';
+comment on column placement.message_id is '0: a tombstone whose content is gone.';
 comment on column placement.item is 'The uid it was born with: the EAS item id. Differs from uid only where content was replaced.';
 comment on column placement.modseq is 'The account clock at its last change; every changed row takes its own. Not indexed.';
 comment on column placement.modseq_created is 'The clock at its birth; never changes.';
@@ -161,9 +162,11 @@ comment on column placement.born_by is 'The EAS device that made this row and wa
 comment on column placement.moved_to_mailbox is 'Where a moved row went, so that a repeated MoveItems answers the same.';
 comment on column placement.restored_as_mailbox is 'Where an admin brought it back; restoring it again while that copy lives changes nothing.';
 comment on column placement.extra is 'Follow-up details and last verb of EAS; null for most.';
-create index placement_removed on placement (account_id, removed_at) where removed_at is not null;
+create index placement_removed on placement (account_id, removed_at) where removed_at is not null and message_id <> 0;
+create index placement_tombstone on placement (account_id, removed_at) where removed_at is not null and message_id = 0;
 create index placement_replaced on placement (account_id, mailbox_id, item) where item <> uid;
-comment on index placement_removed is 'For retention and the list of deleted mail; leaves flag changes HOT.';
+comment on index placement_removed is 'Removed rows that still have their content: for retention and the list of deleted mail; leaves flag changes HOT.';
+comment on index placement_tombstone is 'Those whose content is gone: they wait for the end of the tombstones'' time, and no purge of content reads them again.';
 comment on index placement_replaced is 'Finds rows by item where that is not the uid.';
 
 create table change_log (

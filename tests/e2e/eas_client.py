@@ -311,10 +311,15 @@ class Phone:
 
     def take(self, root):
         """Takes a Sync answer in as a phone does; returns the collections by id."""
+        if not root.find("AirSync:Collections").children:
+            raise AssertionError("empty Collections make phones loop")
         collections = {}
         for collection in root.find("AirSync:Collections").all("AirSync:Collection"):
             folder = collection.get("AirSync:CollectionId")
             collections[folder] = collection
+            for name in ("AirSync:Commands", "AirSync:Responses"):
+                if collection.find(name) is not None and not collection.find(name).children:
+                    raise AssertionError(f"an empty {name} makes phones crash or loop")
             if collection.get("AirSync:Status") != "1":
                 continue
             self.keys[folder] = collection.get("AirSync:SyncKey")

@@ -1,7 +1,7 @@
 """Starts the real server on a data directory of its own and gives what tests need to talk to it.
 
 Environment:
-  GODWIT_BIN            the program (default: build/test/godwit)
+  GODWIT_BIN            the program (default: build/dev/godwit)
   GODWIT_TEST_STORE     "embedded" (default): each server makes its own cluster; "url": a fresh database on
   GODWIT_TEST_ADMIN_URL   this connection string
   GODWIT_TEST_USER      the user that runs the server when the tests run as root (default: godwit)
@@ -46,7 +46,7 @@ def drop_to(user):
     return drop
 
 def program():
-    return os.environ.get("GODWIT_BIN", os.path.join(ROOT, "build", "test", "godwit"))
+    return os.environ.get("GODWIT_BIN", os.path.join(ROOT, "build", "dev", "godwit"))
 
 def wait_for(check, what, limit=LIMIT_S):
     """Waits until check() is true and returns its value. Only for things that send no event of their own."""

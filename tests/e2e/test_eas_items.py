@@ -230,6 +230,27 @@ class Sending(EasTest):
         self.assertNotIn(b"boss@example.test", got)
         self.assertIn(self.user.encode(), re.search(rb"(?im)^from: .*$", got).group(0))
 
+    def test_sender_cannot_hide(self):
+        """Other spellings of From, and more than one: each is a From to whoever reads the mail."""
+        phone = self.phone()
+        for i, header in enumerate(("From : boss@example.test", "from\t:\r\n boss@example.test", "From: boss@example.test",
+                                    "Sender : boss@example.test\r\nX-Other: kept")):
+            subject = f"hidden {EasTest.counter} {i}"
+            for j, mime in enumerate((self.mail(subject=f"{subject} a", headers=header + "\r\n"),
+                                      header + "\r\n" + self.mail(subject=f"{subject} b"))):
+                phone.send(mime, f"h{i}{j}", save=False)
+                got = self.bob(f"{subject} {'ab'[j]}")[0]
+                head = got.split(b"\r\n\r\n")[0]
+                self.assertNotIn(b"boss@example.test", got, header)
+                self.assertEqual(len(re.findall(rb"(?im)^from\s*:", head)), 1, header)
+                self.assertEqual(b"X-Other: kept" in head, "X-Other" in header)
+        for i, (sender, kept) in enumerate((("boss@example.test, x <x@example.test>", b""), ("g: boss@example.test;", b""),
+                                            ('"Me, <boss>" <boss@example.test>', b'"Me, <boss>" '), ('"open <boss@example.test>', b""))):
+            subject = f"crowded {EasTest.counter} {i}"
+            phone.send(f"From: {sender}\r\nTo: {BOB}\r\nSubject: {subject}\r\n\r\nx\r\n", f"c{i}", save=False)
+            got = self.bob(subject)[0]
+            self.assertIn(b"\r\nFrom: " + kept + b"<" + self.user.encode() + b">\r\n", b"\r\n" + got, sender)
+
     def test_refusals(self):
         phone = self.phone()
 

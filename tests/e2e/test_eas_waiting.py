@@ -6,13 +6,6 @@ from eas_client import Node
 class Waiting(EasTest):
     settings = {"log__level": "debug"}
 
-    def waits(self, start, *arguments, **more):
-        """Starts a request and returns it once the server has it parked."""
-        lines = len(self.server.log.lines)
-        pending = start(*arguments, **more)
-        self.server.log.wait(r" eas_waiting ", lines)
-        return pending
-
     def test_ping_is_told_of_a_delivery(self):
         phone, inbox = self.primed()
         pending = self.waits(phone.ping, 600, inbox)

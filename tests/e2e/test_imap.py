@@ -1,10 +1,11 @@
 """IMAP by real clients and line by line: what they see, and what the session may tell when."""
 import imaplib
 import os
+import re
 import subprocess
 import tempfile
 
-from harness import LIMIT_S, PASSWORD, ServerTest, message
+from harness import LIMIT_S, PASSWORD, Certificate, ServerTest, message
 
 ALICE = "alice@example.test"
 
@@ -125,7 +126,8 @@ class Imap(ServerTest):
         self.deliver("one", "two")
         first, second = self.raw(), self.raw()
         lines = first.ok("FETCH 1:2 (MODSEQ)")
-        modseq = max(int(line.split(b"MODSEQ (")[1].split(b")")[0]) for line in lines)
+        self.assertIn(b"[HIGHESTMODSEQ ", lines[0])  # the first enabling command tells it (RFC 7162 3.1)
+        modseq = max(int(line.split(b"MODSEQ (")[1].split(b")")[0]) for line in lines[1:])
         second.ok("STORE 2 +FLAGS (\\Flagged)")
         changed = first.ok(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {modseq})")
         self.assertTrue(any(b"UID 2" in line and b"\\Flagged" in line for line in changed))
@@ -194,6 +196,77 @@ class Imap(ServerTest):
         os.unlink(files()[0])
         run()
         self.assertEqual(self.imap().select("INBOX")[1], [b"2"])
+
+    def offlineimap(self, folder):
+        """One sync of INBOX with folder/mail."""
+        config = os.path.join(folder, "offlineimaprc")
+        if not os.path.exists(config):
+            with open(config, "w", encoding="ascii") as f:
+                f.write(f"[general]\nmetadata = {folder}/state\naccounts = g\nui = basic\n\n"
+                        "[Account g]\nlocalrepository = near\nremoterepository = far\n\n"
+                        f"[Repository near]\ntype = Maildir\nlocalfolders = {folder}/mail\n\n"
+                        f"[Repository far]\ntype = IMAP\nremotehost = localhost\nremoteport = {self.server.ports['imaps']}\n"
+                        f"remoteuser = {self.user}\nremotepass = {PASSWORD}\nssl = yes\n"
+                        f"sslcacertfile = {Certificate.get()[0]}\nauth_mechanisms = PLAIN\n"
+                        "folderfilter = lambda name: name in ('INBOX', 'Work')\n")
+        done = subprocess.run(["offlineimap", "-o", "-1", "-c", config], capture_output=True, timeout=LIMIT_S,
+                              env=dict(os.environ, HOME=folder))
+        self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
+        self.assertNotIn(b"ERROR", done.stdout + done.stderr)
+
+    @staticmethod
+    def maildir(folder, name="INBOX"):
+        """{subject: (path, flags)} of a Maildir."""
+        found = {}
+        for part in ("new", "cur"):
+            for file in os.listdir(os.path.join(folder, "mail", name, part)):
+                path = os.path.join(folder, "mail", name, part, file)
+                with open(path, "rb") as f:
+                    subject = re.search(rb"(?m)^Subject: (.*?)\r?$", f.read()).group(1).decode()
+                found[subject] = (path, file.partition(":2,")[2])
+        return found
+
+    def test_offlineimap(self):
+        self.deliver("one", "two", "three")
+        client = self.imap()
+        client.store("2", "+FLAGS", "(\\Flagged \\Answered)")
+        client.create("Work")
+        folder = tempfile.mkdtemp(dir=self.server.folder)
+        os.mkdir(os.path.join(folder, "mail"))
+        self.offlineimap(folder)
+        near = self.maildir(folder)
+        self.assertEqual(sorted(near), ["one", "three", "two"])
+        self.assertEqual(near["two"][1], "FR")
+        self.assertEqual(self.maildir(folder, "Work"), {})
+        # Here: one is read, two is deleted, a new one is put beside them. There: three is flagged, a fourth arrives.
+        path = near["one"][0]
+        os.rename(path, os.path.join(folder, "mail", "INBOX", "cur", os.path.basename(path).partition(":2,")[0] + ":2,S"))
+        os.unlink(near["two"][0])
+        with open(os.path.join(folder, "mail", "INBOX", "new", "1.2.host"), "wb") as f:
+            f.write(message("from here").replace(b"\r\n", b"\n"))
+        client.store("3", "+FLAGS", "(\\Flagged)")
+        self.deliver("four")
+        self.offlineimap(folder)
+        near = self.maildir(folder)
+        self.assertEqual({subject: flags for subject, (_, flags) in near.items()}, {"one": "S", "three": "F", "four": "", "from here": ""})
+        client.noop()
+        far = {}
+        told = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+        for head, octets in (part for part in told if isinstance(part, tuple)):
+            far[octets.decode().partition(": ")[2].strip()] = {flag for flag in (b"\\Seen", b"\\Flagged", b"\\Deleted") if flag in head}
+        self.assertEqual(far, {"one": {b"\\Seen"}, "three": {b"\\Flagged"}, "four": set(), "from here": set()})
+        # There: one and the one from here are deleted.
+        client.uid("STORE", "1", "+FLAGS.SILENT", "(\\Deleted)")
+        uid = client.uid("SEARCH", "SUBJECT", '"from here"')[1][0].decode()
+        client.uid("STORE", uid, "+FLAGS.SILENT", "(\\Deleted)")
+        client.expunge()
+        self.offlineimap(folder)
+        self.assertEqual(sorted(self.maildir(folder)), ["four", "three"])
+        # Nothing changed: a further sync changes nothing on either side.
+        before = client.status("INBOX", "(MESSAGES UIDNEXT HIGHESTMODSEQ)")
+        self.offlineimap(folder)
+        self.assertEqual(sorted(self.maildir(folder)), ["four", "three"])
+        self.assertEqual(client.status("INBOX", "(MESSAGES UIDNEXT HIGHESTMODSEQ)"), before)
 
     def test_curl(self):
         self.deliver("by curl")

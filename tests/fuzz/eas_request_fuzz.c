@@ -68,6 +68,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)!eas_sync_unpack(slice_make(data, size), arena, &kept);
     (void)!eas_ping_unpack(slice_make(data, size), arena, &ping);
     eas_options_unpack(slice_make(data, size), &unpacked);
+    for (size_t i = 0; i < unpacked.preference_count; i++)
+        if (unpacked.preferences[i].type < EAS_BODY_TEXT || unpacked.preferences[i].type > EAS_BODY_MIME)
+            abort();
     arena_close(&arena);
     return 0;
 }

@@ -50,6 +50,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         err = uidset_parse(&in, arena, &set);
         if (!err && !set.saved) {
             uidset_normalise(&set, 100, arena, &sorted);
+            for (uint32_t uid = 1; uid < 105; uid++)
+                assert(uidset_has_sorted(&sorted, uid) == uidset_has(&set, uid, 100));
             for (size_t i = 1; i < sorted.count; i++)
                 assert(sorted.runs[i].first > sorted.runs[i - 1].last + 1);
         }

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,18 @@
 
 #include "base/buf.h"
 #include "server/settings.h"
+
+/* The variables that ./test sets for others are no settings: each test starts without any of ours. */
+static void forget_variables(void)
+{
+    char **names = g_listenv();
+    for (char **name = names; *name; name++)
+        if (g_str_has_prefix(*name, "GODWIT_"))
+            unsetenv(*name);
+    g_strfreev(names);
+}
+
+TestSuite(settings, .init = forget_variables);
 
 /* Writes a settings file and gives its path; removed by forget_file. */
 static char *make_file(const char *text)

@@ -5,7 +5,7 @@ declare
   id bigint;
 begin
   perform 1 from account a where a.account_id = p_account for no key update;
-  select d.device_id into id from device d where d.account_id = p_account and d.key = p_key;
+  select d.device_id into id from device d where d.account_id = p_account and lower(d.key) = lower(p_key);
   if id is not null then
     return id;
   end if;

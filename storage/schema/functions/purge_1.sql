@@ -1,6 +1,7 @@
 -- Lets go of the content of at most p_rows deletions of an account older than p_content, and of at most p_rows tombstones
 -- older than p_tombstone. message_id 0 marks a tombstone whose content is gone. Only removing tombstones raises
--- purged_modseq, in the same transaction. o_passed: rows looked at for their content.
+-- purged_modseq, in the same transaction; nobody asks for changes from below it, so the change log goes up to there too.
+-- o_passed: rows looked at for their content.
 create or replace function purge_1(p_account bigint, p_content timestamptz, p_tombstone timestamptz, p_rows int)
 returns table (o_messages bigint, o_tombstones bigint, o_passed bigint)
 language plpgsql volatile as $$
@@ -31,10 +32,14 @@ begin
   ), gone as (
     delete from placement p using old o
      where p.account_id = p_account and p.mailbox_id = o.mailbox_id and p.uid = o.uid
+  ), reached as materialized (
+    select mailbox_id, max(modseq) as modseq from old group by mailbox_id
   ), raised as (
-    update mailbox b set purged_modseq = greatest(b.purged_modseq, o.modseq)
-      from (select mailbox_id, max(modseq) as modseq from old group by mailbox_id) o
-     where b.account_id = p_account and b.mailbox_id = o.mailbox_id
+    update mailbox b set purged_modseq = greatest(b.purged_modseq, o.modseq), logged_modseq = greatest(b.logged_modseq, o.modseq)
+      from reached o where b.account_id = p_account and b.mailbox_id = o.mailbox_id
+  ), unlogged as (
+    delete from change_log l using reached o
+     where l.account_id = p_account and l.mailbox_id = o.mailbox_id and l.modseq <= o.modseq
   )
   select count(*) into o_tombstones from old;
   return next;

@@ -1,5 +1,8 @@
 -- Replaces a message under the same item: the old row becomes a tombstone `replaced`, a new row gets a new uid. The old
 -- row shows its content no more, so the old message loses a reference. p_device was told the outcome (0: none).
+-- Only drafts, which no device's filter hides, get a new date. Elsewhere an item keeps its date: with another one it could
+-- cross the cut of a device, and which of the two a device knows cannot be told by its clock, since that passes the old row
+-- while the new one moves on.
 create or replace function replace_1(
   p_new bigint[], p_new_size bigint[], p_new_pieces int[], p_new_hash bytea[],
   p_piece_blob bigint[], p_piece_n int[], p_piece bytea[], p_touched bigint[],
@@ -47,7 +50,7 @@ begin
   insert into placement (account_id, mailbox_id, uid, item, message_id, modseq, modseq_created, modseq_content, flags,
                          internal_date, save_date, size, born_by, changed_by, modseq_before, extra)
     values (p_account, p_mailbox, o_uid, o_item, acc.next_message, o_modseq, old.modseq_created, o_modseq, bits,
-            p_internal, now(), octets, old.born_by, case when told then p_device end,
+            case when box.role = 2 then p_internal else old.internal_date end, now(), octets, old.born_by, case when told then p_device end,
             case when not told then null
                  when old.changed_by = p_device then old.modseq_before
                  else old.modseq end,

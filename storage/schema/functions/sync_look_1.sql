@@ -55,27 +55,29 @@ begin
     a := box.uidnext - 1;
   end if;
 
-  -- Changes
+  -- Changes; none when the mailbox stands where the device left it
   done := true;
-  for p in select x.* from sync_rows_1(p_account, p_mailbox, p_s) x
-            where x.item > p_b and x.item <= p_a order by x.modseq loop
-    if (p.internal_date, p.item) < (cut_date, cut_item)
-       or (p.changed_by = p_device and p.modseq_before <= p_s) then
-      rows_read := rows_read + 1;
-      continue;
-    end if;
-    if sent = p_window then
-      done := false;
-      exit;
-    end if;
-    sent := sent + 1;
-    s := p.modseq;
-    -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
-    o_step := 2; o_op := case when p.removed_at is null then 1 else 2 end; o_full := p.item <> p.uid;
-    o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
-    o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
-    return next;
-  end loop;
+  if box.modseq_items > p_s then
+    for p in select x.*, sync_change_1(x, p_device, p_s, cut_date, cut_item) as op
+               from sync_rows_1(p_account, p_mailbox, p_s) x
+              where x.item > p_b and x.item <= p_a order by x.modseq loop
+      if p.op is null then
+        rows_read := rows_read + 1;
+        continue;
+      end if;
+      if sent = p_window then
+        done := false;
+        exit;
+      end if;
+      sent := sent + 1;
+      s := p.modseq;
+      -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
+      o_step := 2; o_op := p.op; o_full := p.item <> p.uid;
+      o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
+      o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
+      return next;
+    end loop;
+  end if;
   if done then
     s := clock;
   end if;

@@ -65,6 +65,10 @@ Test(eas_options, pack_round_trip)
         cr_expect_eq(back.preference_count, 0, "cut at %zu gives the default", len);
         cr_expect_eq(back.mime_truncation, 8);
     }
+    // The first preference's type follows the eight octets of the head.
+    packed.bytes[packed.start + 8] = 9;
+    eas_options_unpack(buf_slice(&packed), &back);
+    cr_expect_eq(back.preference_count, 0, "a type that is none gives the default");
     buf_free(&packed);
     arena_close(&arena);
 }

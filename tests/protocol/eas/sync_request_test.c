@@ -73,6 +73,11 @@ static const struct {
     { "empty root", "AirSync:Sync=", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "no collections", "+AirSync:Sync AirSync:WindowSize=5 -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "partial alone", "+AirSync:Sync AirSync:Partial= -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
+    { "a collection twice", HEAD COLLECTION "- " COLLECTION "- - -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
+    { "a wait of years is out of range, not out of syntax", HEAD COLLECTION "- - AirSync:HeartbeatInterval=4294967295 -", ERR_OK,
+      100, UINT32_MAX, true, true, false, 0 },
+    { "no number", HEAD COLLECTION "- - AirSync:HeartbeatInterval=soon -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
+    { "empty collections", "+AirSync:Sync AirSync:Collections= -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
 };
 
 Test(eas_sync, parse)
@@ -90,6 +95,48 @@ Test(eas_sync, parse)
         cr_expect_eq(request.collections[0].get_changes, rows[i].get_changes, "%s", rows[i].name);
         cr_expect_eq(request.collections[0].deletes_as_moves, rows[i].moves, "%s", rows[i].name);
         cr_expect_eq(request.collections[0].command_count, rows[i].commands, "%s", rows[i].name);
+    }
+    arena_close(&arena);
+}
+
+/* A document of `count` equal children around a number of their own; count is the most that is taken, or one more. */
+static enum err parse_many(struct arena *arena, const char *head, const char *child, const char *tail, size_t count, bool ping)
+{
+    struct buf notation = { 0 };
+    struct eas_sync_request sync;
+    struct eas_ping_request pings;
+    buf_add_text(&notation, head);
+    for (size_t i = 0; i < count; i++)
+        buf_printf(&notation, child, i + 1);
+    buf_add_text(&notation, tail);
+    buf_add_byte(&notation, '\0');
+    const struct wbxml_node *root = build(arena, buf_slice(&notation).at);
+    enum err err = ping ? eas_ping_parse(root, arena, &pings) : eas_sync_parse(root, arena, &sync);
+    buf_free(&notation);
+    return err;
+}
+
+static const struct {
+    const char *name, *head, *child, *tail;
+    size_t most;
+    enum err beyond;
+    bool ping;
+} many[] = {
+    { "collections", HEAD, "+AirSync:Collection AirSync:SyncKey=7 AirSync:CollectionId=%zu - ", "- -", EAS_COLLECTIONS_MAX,
+      ERR_LIMIT, false },
+    { "commands", HEAD COLLECTION "+AirSync:Commands ", "+AirSync:Delete AirSync:ServerId=5:%zu - ", "- - - -",
+      EAS_COMMANDS_MAX, ERR_SYNTAX, false },
+    { "folders of a Ping", "+Ping:Ping +Ping:Folders ", "+Ping:Folder Ping:Id=%zu - ", "- -", 1000, ERR_LIMIT, true },
+};
+
+Test(eas_sync, counts)
+{
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof many / sizeof *many; i++) {
+        for (size_t more = 0; more < 2; more++) {
+            enum err err = parse_many(arena, many[i].head, many[i].child, many[i].tail, many[i].most + more, many[i].ping);
+            cr_expect_eq(err, more ? many[i].beyond : ERR_OK, "%zu %s: %s", many[i].most + more, many[i].name, err_name(err));
+        }
     }
     arena_close(&arena);
 }

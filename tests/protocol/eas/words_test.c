@@ -1,6 +1,7 @@
 /* The small grammars: dates, ids, categories, base64. */
 #include <criterion/criterion.h>
 
+#include "base/buf.h"
 #include "protocol/eas/base64.h"
 #include "protocol/eas/category.h"
 #include "protocol/eas/date.h"
@@ -22,6 +23,9 @@ Test(eas_date, parse)
         { "2026-04-31T00:00:00Z", false, 0 },
         { "2026-13-01T00:00:00Z", false, 0 },
         { "2026-03-07T24:00:00Z", false, 0 },
+        { "2016-12-31T23:59:60Z", true, INT64_C(1483228800000000) },
+        { "9999-12-31T23:59:59.999Z", true, INT64_C(253402300799999000) },
+        { "9999-12-31T23:59:60Z", false, 0 },
         { "2026-03-07 12:34:56Z", false, 0 },
         { "2026-03-07T12:34:56+01:00", false, 0 },
         { "", false, 0 },
@@ -120,6 +124,27 @@ Test(eas_category, system_keywords_are_none)
     cr_expect(eas_category_from_keyword(SLICE_LIT("cat.&broken"), arena, &name));
     cr_expect(slice_eq(name, SLICE_LIT("cat.&broken")), "an IMAP client's own is shown as it is");
     cr_expect(eas_category_from_keyword(SLICE_LIT("cat."), arena, &name));
+    cr_expect_not(eas_category_from_keyword(SLICE_LIT("cat.\xff\xbb" "0eAA"), arena, &name), "a name is UTF-8");
+    arena_close(&arena);
+}
+
+/* Eight digits of base64 become nine octets: an IMAP client's keyword as long as keywords may be, all of it digits. */
+Test(eas_category, a_name_longer_than_its_keyword)
+{
+    struct arena *arena = arena_open();
+    struct buf keyword = { 0 };
+    struct slice name;
+    buf_add_text(&keyword, "cat.&");
+    for (int i = 0; i < 31; i++)
+        buf_add_text(&keyword, "ip6Knoqe"); // three times U+8A9E
+    buf_add_text(&keyword, "-");
+    cr_expect(eas_category_from_keyword(buf_slice(&keyword), arena, &name));
+    char *behind = arena_alloc(arena, 16);
+    cr_expect_eq(name.len, 279);
+    cr_expect(behind >= name.at + name.len, "the name runs into what lies behind");
+    for (size_t i = 0; i < name.len; i += 3)
+        cr_expect(memcmp(name.at + i, "\xe8\xaa\x9e", 3) == 0);
+    buf_free(&keyword);
     arena_close(&arena);
 }
 

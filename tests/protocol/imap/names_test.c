@@ -115,6 +115,19 @@ Test(list, hostile_patterns_end)
         buf_add_text(&pattern, "*%a");
     buf_add_text(&pattern, "b");
     cr_expect_not(list_matches(buf_slice(&path), buf_slice(&pattern)));
+    // "%" begins anew at each place where "*" may end.
+    buf_clear(&pattern);
+    buf_add_text(&pattern, "*%");
+    for (int i = 0; i < 1000; i++)
+        buf_add_text(&pattern, "a");
+    buf_add_text(&pattern, "b%c");
+    for (int i = 0; i < 20; i++)
+        cr_expect_not(list_matches(buf_slice(&path), buf_slice(&pattern)));
+    buf_clear(&pattern);
+    for (int i = 0; i < 30000; i++)
+        buf_add_text(&pattern, "%*");
+    cr_expect(list_matches(buf_slice(&path), buf_slice(&pattern)));
+    cr_expect(list_matches(SLICE_LIT(""), buf_slice(&pattern)));
     buf_free(&path);
     buf_free(&pattern);
 }

@@ -30,6 +30,11 @@ Test(uidset, rows)
         cr_expect_eq(uidset_parse(&in, arena, &set), rows[i].err, "%s", rows[i].name);
         bool has = uidset_has(&set, rows[i].uid, rows[i].largest);
         cr_expect_eq(has, rows[i].has, "%s", rows[i].name);
+        if (!rows[i].err) {
+            struct uidset sorted;
+            uidset_normalise(&set, rows[i].largest, arena, &sorted);
+            cr_expect_eq(uidset_has_sorted(&sorted, rows[i].uid), rows[i].has, "%s, sorted", rows[i].name);
+        }
         if (rows[i].err)
             cr_expect_eq(in.len, strlen(rows[i].in), "%s: input moved on error", rows[i].name);
     }

@@ -14,6 +14,8 @@ static const struct {
     { "white space", "  a \n\t b  <b>c</b>d ", "a b cd\r\n" },
     { "entities", "&lt;&amp;&eacute;&#233;&#xe9;&bogus;&", "<&\xc3\xa9\xc3\xa9\xc3\xa9&bogus;&\r\n" },
     { "forbidden entities", "a&#0;b&#xD800;c&#1;d", "a&#0;b&#xD800;c&#1;d\r\n" },
+    { "numbers of windows-1252", "it&#146;s &#x80;5 &#150; &#129;", "it\xe2\x80\x99s \xe2\x82\xac" "5 \xe2\x80\x93 \xc2\x81\r\n" },
+    { "entities of attributes", "<img alt=\"R&amp;D&nbsp;&#64; &bogus; &\">", "[R&D @ &bogus; &]\r\n" },
     { "hidden", "<style>x</style>a<script>if (1 < 2) '</b>'</script>b<!-- c -->d", "abd\r\n" },
     { "links", "<a href=\"http://x/?a=1&amp;b=2\">here</a> <a href='http://y/'>http://y/</a>", "here <http://x/?a=1&b=2> http://y/\r\n" },
     { "lists", "<ul><li>a<li>b</ul>c", "* a\r\n* b\r\nc\r\n" },
@@ -71,6 +73,8 @@ static const struct {
     const char *text, *html;
 } body_rows[] = {
     { "plain", "\r\na < b\r\n", MIME_BODY_TEXT, "a < b\r\n", HTML_HEAD "a &lt; b<br>\r\n</div></body></html>\r\n" },
+    { "CR alone, behind base64", "Content-Transfer-Encoding: base64\r\n\r\nYQ1iDQpjDQ==", MIME_BODY_TEXT, "a\rb\r\nc\r",
+      HTML_HEAD "a<br>\r\nb<br>\r\nc<br>\r\n</div></body></html>\r\n" },
     { "html", "Content-Type: text/html\r\n\r\n<p>x", MIME_BODY_HTML, "x\r\n", "<p>x" },
     { "alternative", MULTI("alternative", PART("", "t") PART("Content-Type: text/html\r\n", "<b>h</b>")), MIME_BODY_HTML, "t", "<b>h</b>" },
     { "alternative, last of the kind", MULTI("alternative", PART("", "t1") PART("", "t2")), MIME_BODY_TEXT, "t2", HTML_HEAD "t2</div></body></html>\r\n" },

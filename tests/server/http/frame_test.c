@@ -25,6 +25,10 @@ static const struct {
       FRAME_WHOLE },
     { "no chunk size: all is passed on", "POST / HTTP/1.1\r\n\r\nxyz\r\nGET", "chunked", 27,
       FRAME_PASS },
+    { "bare CR in a chunk size", "POST / HTTP/1.1\r\n\r\n1\r2\r\nx\r\n0\r\n\r\n", "chunked", 32,
+      FRAME_PASS },
+    { "bare CR in an extension", "POST / HTTP/1.1\r\n\r\n1;\rGET\r\nx\r\n0\r\n\r\n", "chunked", 35,
+      FRAME_PASS },
 };
 
 static size_t offer(struct frame *frame, struct slice bytes, const char *body)

@@ -564,7 +564,7 @@ static const struct {
 Test(front_limits, slow_clients_are_dropped, .timeout = 240)
 {
     open_world((struct http_front_settings){
-        .head_max_s = 1, .window_s = 1, .idle_s = 1, .pair_idle_s = 1 });
+        .first_s = 1, .head_max_s = 1, .window_s = 1, .idle_s = 1, .pair_idle_s = 1 });
     for (size_t i = 0; i < sizeof slow_rows / sizeof *slow_rows; i++) {
         struct guest guest = guest_open(&world, false);
         guest_send(&guest, slow_rows[i].request);
@@ -579,6 +579,70 @@ Test(front_limits, slow_clients_are_dropped, .timeout = 240)
         guest_close(&guest);
     }
     world_close(&world);
+}
+
+/* Polls without a pause: the front has nobody to tell that a client is gone. */
+static void wait_for_no_client(const char *name)
+{
+    struct http_stats stats;
+    time_t until = time(NULL) + WAIT_S;
+    do {
+        http_front_stats(world.front, &stats);
+        cr_assert_lt(time(NULL), until, "%s", name);
+        sched_yield();
+    } while (stats.clients);
+}
+
+static const struct {
+    const char *name, *request;
+    bool tls;
+    int status; // 0: no answer
+} silent_rows[] = {
+    { "says nothing", "", false, 0 },
+    { "says nothing behind the handshake", "", true, 0 },
+    { "refused, and neither sends nor closes", "POST /t/echo HTTP/1.1\r\nHost: h\r\nContent-Length: 65537\r\n\r\nx", false,
+      413 },
+};
+
+Test(front_limits, silent_clients_are_dropped, .timeout = 240)
+{
+    open_world((struct http_front_settings){ .first_s = 1, .linger_s = 1 });
+    for (size_t i = 0; i < sizeof silent_rows / sizeof *silent_rows; i++) {
+        struct guest guest = guest_open(&world, silent_rows[i].tls);
+        guest_send(&guest, silent_rows[i].request);
+        if (silent_rows[i].status)
+            guest_expect(&guest, silent_rows[i].status, NULL);
+        cr_expect(guest_at_end(&guest), "%s", silent_rows[i].name);
+        wait_for_no_client(silent_rows[i].name);
+        guest_close(&guest);
+    }
+    world_close(&world);
+}
+
+/* BODY_MAX_DEFAULT where the app says nothing else, http_set_body_max where it does. */
+static const struct {
+    const char *path;
+    size_t size;
+    int status;
+} body_rows[] = {
+    { "/t/echo", 65536, 200 }, { "/t/echo", 65537, 413 }, { "/t/upload", UPLOAD_MAX, 200 }, { "/t/upload", UPLOAD_MAX + 1, 413 },
+};
+
+Test(front, bodies_up_to_the_limit)
+{
+    char *body = calloc(1, UPLOAD_MAX + 1);
+    for (size_t i = 0; i < sizeof body_rows / sizeof *body_rows; i++) {
+        struct guest guest = guest_open(&world, false);
+        char head[128];
+        snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: %zu\r\n\r\n", body_rows[i].path,
+                 body_rows[i].size);
+        guest_send(&guest, head);
+        if (body_rows[i].status == 200) // a refusal comes before the body
+            guest_send_bytes(&guest, slice_make(body, body_rows[i].size));
+        guest_expect(&guest, body_rows[i].status, NULL);
+        guest_close(&guest);
+    }
+    free(body);
 }
 
 Test(front_limits, stop_lets_active_requests_finish, .timeout = 240)
