@@ -13,6 +13,7 @@
 #include "server/push/hub.h"
 
 #define VERSION "0.1.0"
+#define HELP_COLUMN 44
 #define SETS_MAX 200
 #define CLI_CONNECTIONS_MAX 50 // of a cluster that a command has to start: others may join
 
@@ -89,7 +90,10 @@ static void print_help(FILE *to)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char left[128];
         snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->usage);
-        fprintf(to, "  %-56s %s\n", left, commands[i]->help);
+        if (strlen(left) > HELP_COLUMN)
+            fprintf(to, "  %s\n  %-*s %s\n", left, HELP_COLUMN, "", commands[i]->help);
+        else
+            fprintf(to, "  %-*s %s\n", HELP_COLUMN, left, commands[i]->help);
     }
     fputs("\n  godwit COMMAND --help tells about one command; godwit config show explains every setting.\n", to);
 }
@@ -114,19 +118,72 @@ static const struct cli_command *find_command(struct cli *cli)
     return NULL;
 }
 
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int unknown_command(const struct cli *cli)
 {
-    bool group = false;
+    bool group = false, help = cli->word_count > 1 && asks_for_help(cli->words[1]);
+    FILE *to = help ? stdout : stderr;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         size_t len = strlen(cli->words[0]);
         if (strncmp(commands[i]->name, cli->words[0], len) == 0 && commands[i]->name[len] == ' ') {
-            if (!group)
-                fprintf(stderr, "godwit: %s what? There is:\n", cli->words[0]);
-            fprintf(stderr, "  godwit %s %s\n", commands[i]->name, commands[i]->usage);
+            if (!group && !help)
+                fprintf(to, "godwit: %s what? There is:\n", cli->words[0]);
+            fprintf(to, "  godwit %s %s\n", commands[i]->name, commands[i]->usage);
             group = true;
         }
     }
-    return group ? 2 : (cli_fail("there is no command \"%s\"; godwit --help lists all", cli->words[0]), 2);
+    if (group)
+        return help ? 0 : 2;
+    cli_fail("there is no command \"%s\"; godwit --help lists all", cli->words[0]);
+    return 2;
+}
+
+/* Where the usage names the option, behind its name; NULL: it does not. */
+static const char *find_option(const char *usage, const char *word)
+{
+    size_t len = strcspn(word, "=");
+    for (const char *at = usage; (at = strstr(at, "[--")); at++)
+        if (strncmp(at + 1, word, len) == 0 && (at[1 + len] == ' ' || at[1 + len] == ']'))
+            return at + 1 + len;
+    return NULL;
+}
+
+/* Holds the words against the usage, before anything is started: false after a message. */
+static bool words_fit(const struct cli *cli, const struct cli_command *command)
+{
+    int given = 0, wanted = 0;
+    for (int i = 0; i < cli->word_count; i++) {
+        const char *word = cli->words[i];
+        if (strncmp(word, "--", 2) != 0) {
+            given++;
+            continue;
+        }
+        const char *behind = find_option(command->usage, word);
+        bool common = strcmp(word, "--config") == 0 || strcmp(word, "--data") == 0 || strcmp(word, "--set") == 0 ||
+                      strcmp(word, "--log-level") == 0; // with its value it would have been taken already
+        if (!behind && !common) {
+            cli_fail("%s has no option %s; godwit %s --help tells which there are", command->name, word, command->name);
+            return false;
+        }
+        bool takes_value = common || *behind == ' ';
+        if (takes_value && !strchr(word, '=') && ++i == cli->word_count) {
+            cli_fail("%s needs a value", word);
+            return false;
+        }
+    }
+    size_t fixed = strcspn(command->usage, "[");
+    for (size_t i = 0; i < fixed; i++)
+        wanted += command->usage[i] != ' ' && (i == 0 || command->usage[i - 1] == ' ');
+    bool open = strstr(command->usage, "...") != NULL;
+    if (given < wanted || (given > wanted && !open)) {
+        cli_fail("usage: godwit %s %s", command->name, command->usage);
+        return false;
+    }
+    return true;
 }
 
 static enum err read_settings(struct cli *cli, struct trace *trace)
@@ -176,12 +233,14 @@ static enum err open_store(struct cli *cli, struct trace *trace)
 static int run_command(struct cli *cli, const struct cli_command *command)
 {
     struct trace trace = { 0 };
-    if (cli_flag(cli, "--help")) {
+    if (cli_flag(cli, "--help") || cli_flag(cli, "-h")) {
         printf("usage: godwit %s %s\n\n%s\n", command->name, command->usage, command->help);
         return 0;
     }
     if (read_settings(cli, &trace))
         return cli_fail("%s", trace.text);
+    if (!words_fit(cli, command))
+        return 1;
     if (command->needs_store && open_store(cli, &trace))
         return cli_fail("%s", trace.text);
     return command->run(cli);
@@ -199,8 +258,7 @@ int cli_main(int argc, char **argv)
            cli_option(&probe, "--log-level"))
         ;
     int code = 2;
-    bool help = probe.word_count == 0 || strcmp(probe.words[0], "--help") == 0 || strcmp(probe.words[0], "-h") == 0 ||
-                strcmp(probe.words[0], "help") == 0;
+    bool help = probe.word_count == 0 || asks_for_help(probe.words[0]) || strcmp(probe.words[0], "help") == 0;
     if (probe.word_count && strcmp(probe.words[0], "--version") == 0) {
         puts("godwit " VERSION);
         code = 0;

@@ -67,6 +67,11 @@ static enum err check_format(const char *dir, struct trace *trace)
 static enum err become_owner(const char *dir, struct trace *trace)
 {
     struct stat info;
+    // Root makes none: it would belong to root, who cannot use it.
+    if (geteuid() == 0 && access(dir, F_OK))
+        return fail(trace, ERR_NOT_FOUND,
+                    "there is no data directory %s: make one for a service user (install -d -m 700 -o godwit %s), or give me "
+                    "another by --data or --config", dir, dir);
     if (mkdir(dir, 0700) && errno != EEXIST)
         return fail(trace, ERR_DENIED, "cannot make the data directory %s: %s", dir, strerror(errno));
     if (stat(dir, &info) || !S_ISDIR(info.st_mode))

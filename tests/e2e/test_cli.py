@@ -22,6 +22,10 @@ class Cli(ServerTest):
             (["account"], 2, "godwit account list"),
             (["account", "delete", "nobody@example.test"], 1, "there is no account nobody@example.test"),
             (["account", "delete"], 1, "usage: godwit account delete LOGIN"),
+            (["account", "list", "all"], 1, "usage: godwit account list"),
+            (["account", "list", "--all"], 1, "account list has no option --all"),
+            (["deleted", "list", ALICE, "--folder"], 1, "--folder needs a value"),
+            (["deleted", "restore", ALICE], 1, "usage: godwit deleted restore ACCOUNT ID..."),
             (["deleted", "restore", ALICE, "12"], 1, "12 is no id"),
             (["deleted", "restore", ALICE, "1:9999"], 1, "1:9999 is no deleted mail"),
             (["deleted", "restore", ALICE, "1:1", "--to", "Nowhere"], 1, "there is no folder Nowhere"),
@@ -44,6 +48,8 @@ class Cli(ServerTest):
         for name in ("serve", "config show", "account add", "deleted restore", "device block", "token add", "purge"):
             self.assertIn("  " + name, result.out)
         self.assertIn("LOGIN", self.server.cli("account", "add", "--help").out)
+        self.assertIn("LOGIN", self.server.cli("account", "add", "-h").out)
+        self.assertIn("godwit account list", self.server.cli("account", "--help").out)
 
     def test_a_changed_password_counts_at_once(self):
         login = "dora@example.test"
