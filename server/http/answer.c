@@ -49,7 +49,7 @@ static ssize_t stream_content(void *ctx, uint64_t at, char *to, size_t room)
         if (req->stream_made == req->stream_size)
             return MHD_CONTENT_READER_END_OF_STREAM;
         MHD_suspend_connection(req->mhd);
-        exchange_job(req, stream_run, stream_done, false);
+        exchange_job(req, stream_run, stream_done, JOB_OF_NOBODY);
         return 0;
     }
     size_t n = len < room ? len : room;

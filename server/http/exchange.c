@@ -6,7 +6,7 @@
 /* ---- jobs ---- */
 
 void exchange_job(struct http_request *req, void (*run)(struct job *job, struct worker *worker),
-                  void (*done)(struct job *job), bool of_account)
+                  void (*done)(struct job *job), enum job_owner owner)
 {
     assert(!req->job_running);
     memset(&req->job, 0, sizeof req->job);
@@ -14,7 +14,9 @@ void exchange_job(struct http_request *req, void (*run)(struct job *job, struct 
     req->job.done = done;
     req->job.ctx = req;
     req->job.home = req->fl->loop;
-    if (of_account && req->app->account)
+    if (owner == JOB_OF_LOGINS)
+        req->job.account = ACCOUNT_LOGINS;
+    else if (owner == JOB_OF_ACCOUNT && req->app->account)
         req->job.account = req->app->account(req, &req->job.writes);
     req->job_running = true;
     request_ref(req);
@@ -153,7 +155,7 @@ static enum MHD_Result act_on_head(struct http_request *req, struct http_client 
     }
     req->phase = REQUEST_HEAD_JOB;
     MHD_suspend_connection(req->mhd); // before a worker can see it
-    exchange_job(req, head_run, head_done, false);
+    exchange_job(req, head_run, head_done, JOB_OF_LOGINS);
     return MHD_YES;
 }
 
@@ -211,7 +213,7 @@ static enum MHD_Result start_run(struct http_request *req, struct http_client *c
     }
     req->phase = REQUEST_RUN_JOB;
     MHD_suspend_connection(req->mhd);
-    exchange_job(req, run_run, run_done, true);
+    exchange_job(req, run_run, run_done, JOB_OF_ACCOUNT);
     return MHD_YES;
 }
 
@@ -372,6 +374,6 @@ void exchange_rerun(struct http_client *client, struct http_request *req)
     req->outcome = OUTCOME_NONE;
     req->answer_fields = NULL;
     req->answer_end = &req->answer_fields;
-    exchange_job(req, run_run, rerun_done, true);
+    exchange_job(req, run_run, rerun_done, JOB_OF_ACCOUNT);
     client_settle(client);
 }

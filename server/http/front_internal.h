@@ -263,8 +263,13 @@ void client_drain_pair(struct http_client *client);
 
 /* ---- exchange.c ---- */
 struct MHD_Daemon *exchange_daemon(struct front_loop *fl, uint32_t conns_max);
+enum job_owner { // whose share of the workers it takes
+    JOB_OF_NOBODY,
+    JOB_OF_LOGINS,
+    JOB_OF_ACCOUNT,
+};
 void exchange_job(struct http_request *req, void (*run)(struct job *job, struct worker *worker),
-                  void (*done)(struct job *job), bool of_account);
+                  void (*done)(struct job *job), enum job_owner owner);
 void exchange_cancel(struct http_request *req); // its client is gone
 void exchange_rerun(struct http_client *client, struct http_request *req);
 

@@ -260,7 +260,7 @@ static void submit(struct imap_session *s)
                            .done = on_job_done,
                            .ctx = s,
                            .home = s->loop,
-                           .account = s->account,
+                           .account = s->account.n ? s->account : ACCOUNT_LOGINS,
                            .writes = s->command->flags & IMAP_WRITES };
     s->job_active = true;
     conn_pause_input(s->conn);

@@ -15,6 +15,10 @@
 struct workers;
 struct worker;
 
+/* For jobs that check a password, before the account is known: they share the places of one account, so that a storm of
+ * logins queues in memory and leaves three quarters of the workers to the mail. */
+#define ACCOUNT_LOGINS ((struct account_id){ -1 })
+
 struct job {
     /* On a worker. Between two jobs of one command no transaction, cursor or lock is held. */
     void (*run)(struct job *job, struct worker *worker);

@@ -92,6 +92,25 @@ class Slowed(unittest.TestCase):
         plain.close()
 
 
+class Storm(unittest.TestCase):
+    """Many logins at once, on few workers: they queue, and none is refused for that."""
+
+    def test_everybody_gets_in(self):
+        logins = [f"user{number}@example.test" for number in range(6)]
+        with Server(accounts=logins, server__workers=2) as server:
+            clients = [RawImap(server) for _ in range(36)]
+            for number, client in enumerate(clients):
+                client.send(f'a LOGIN "{logins[number % 6]}" "{PASSWORD}"\r\n')
+            phones = [server.http() for _ in range(24)]
+            for number, phone in enumerate(phones):
+                phone.request("OPTIONS", "/Microsoft-Server-ActiveSync",
+                              headers={"Authorization": server.basic(logins[number % 6])})
+            self.assertEqual([client.finish(b"a")[1][:4] for client in clients], [b"a OK"] * 36)
+            self.assertEqual([phone.getresponse().status for phone in phones], [200] * 24)
+            for client in clients:
+                client.close()
+
+
 class Verified(ServerTest):
     def test_a_known_password_is_not_hashed_again(self):
         login = "cached@example.test"
@@ -103,7 +122,9 @@ class Verified(ServerTest):
         other.noop()
         self.assertEqual([line for line in self.server.log.lines[start:] if re.search(r" login .*login=cached@", line)], [],
                          "from the cache: nothing was verified")
+        session = self.server.raw_imap(login)
         self.server.cli("account", "password", login, "--password-stdin", stdin="other\n")
+        self.assertIn(b"BYE", session.line())  # the server has heard of it
         client = RawImap(self.server)
         self.assertIn(b" NO ", client.command(f'LOGIN "{login}" "{PASSWORD}"')[1])
         client.ok(f'LOGIN "{login}" other')

@@ -54,8 +54,11 @@ class Cli(ServerTest):
     def test_a_changed_password_counts_at_once(self):
         login = "dora@example.test"
         self.server.add_account(login)
-        self.imap(login=login).logout()  # fills the cache
+        session = RawImap(self.server)
+        session.ok(f"LOGIN {login} {PASSWORD}")  # fills the cache
         self.server.cli("account", "password", login, "--password-stdin", stdin="other\n")
+        self.assertIn(b"BYE", session.line())  # the server has heard of it
+        session.close()
         with self.assertRaises(imaplib.IMAP4.error):
             self.imap(login=login)
         self.imap("other", login).logout()
