@@ -87,6 +87,12 @@ def deliver(message, to):
                 sys.exit(f"{login} was refused: {code} {words.decode()}")
 
 
+def deliver_one(options):
+    deliver(mail("Demo <demo@example.org>", options.account, options.subject,
+                 "This mail was delivered by LMTP just now.\n", 0), [options.account])
+    print(f"delivered to {options.account}: {options.subject}")
+
+
 def seed(options):
     inboxes = {}
     for name in ("alice", "bob"):
@@ -156,8 +162,7 @@ def main():
     c = commands.add_parser("deliver")
     c.add_argument("account")
     c.add_argument("subject", nargs="?", default="Hello from the demo")
-    c.set_defaults(run=lambda o: deliver(mail("Demo <demo@example.org>", o.account, o.subject,
-                                              "This mail was delivered by LMTP just now.\n", 0), [o.account]))
+    c.set_defaults(run=deliver_one)
     c = commands.add_parser("watch")
     c.add_argument("account")
     c.set_defaults(run=watch)
