@@ -10,7 +10,7 @@
 #include "server/cli/cli.h"
 #include "storage/retention.h"
 
-#define LIST_LIMIT 1000
+#define PAGE_ROWS 1000u
 #define US_PER_DAY (INT64_C(86400) * US_PER_S)
 
 /* "2026-11-22", "2026-11-22T10:00" (UTC), or "3d", "12h" ago. */
@@ -59,55 +59,70 @@ static void print_text(struct slice s, size_t width)
 
 static const char *const protocols[] = { "system", "lmtp", "imap", "pop3", "eas", "submission", "admin" };
 
+struct listing { // what deleted list was asked for
+    const char *folder, *from, *subject;
+    bool only_ids;
+    size_t shown;
+};
+
+static void print_deleted(struct arena *arena, struct listing *listing, const struct deleted_row *row)
+{
+    struct mime_meta meta = { 0 };
+    if (mime_meta_unpack(row->message.meta, row->message.prefix.len, arena, &meta))
+        meta.subject = SLICE_LIT("(unreadable)");
+    if ((listing->folder && strcasecmp(row->mailbox_path, listing->folder) != 0) ||
+        (listing->from && !strcasestr(arena_text(arena, meta.from), listing->from)) ||
+        (listing->subject && !strcasestr(arena_text(arena, meta.subject), listing->subject)))
+        return;
+    const char *id = arena_printf(arena, "%" PRIi64 ":%u", row->mailbox.n, row->uid);
+    if (listing->only_ids) {
+        puts(id);
+        return;
+    }
+    if (listing->shown++ == 0)
+        printf("%-12s %-16s %-24s %-16s %-28s %s\n", "ID", "DELETED (UTC)", "BY", "FOLDER", "FROM", "SUBJECT");
+    printf("%-12s ", id);
+    print_time(row->removed_us);
+    putchar(' ');
+    print_text(slice_of(arena_printf(arena, "%s %s", protocols[row->protocol], row->removed_by ? row->removed_by : "")), 24);
+    putchar(' ');
+    print_text(slice_of(row->mailbox_path), 16);
+    putchar(' ');
+    print_text(meta.from, 28);
+    putchar(' ');
+    print_text(meta.subject, 60);
+    putchar('\n');
+}
+
 static int deleted_list_run(struct cli *cli)
 {
-    const char *folder = cli_option(cli, "--folder"), *since = cli_option(cli, "--since");
-    const char *from = cli_option(cli, "--from"), *subject = cli_option(cli, "--subject");
-    bool only_ids = cli_flag(cli, "--ids");
-    struct deleted_filter filter = { .limit = LIST_LIMIT };
+    struct listing listing = { .folder = cli_option(cli, "--folder"), .from = cli_option(cli, "--from"),
+                               .subject = cli_option(cli, "--subject"), .only_ids = cli_flag(cli, "--ids") };
+    const char *since = cli_option(cli, "--since");
+    struct deleted_filter filter = { .limit = PAGE_ROWS };
     struct account account;
-    struct deleted_row *rows;
-    size_t count, shown = 0;
+    size_t count;
     if (cli->word_count != 1)
         return cli_fail("usage: godwit deleted list ACCOUNT [--folder F] [--since 3d] [--from TEXT] [--subject TEXT]");
     if (since && !parse_since(since, &filter.since_us))
         return cli_fail("--since %s: write 2026-11-22, 2026-11-22T10:00, 3d or 12h", since);
     if (!cli_account(cli, cli->words[0], &account))
         return 1;
-    enum err err = deleted_list(cli->db, cli->arena, account.id, &filter, &rows, &count);
-    if (err)
-        return cli_fail_err(cli, err, "the deleted mail could not be listed");
-    for (size_t i = 0; i < count; i++) {
-        struct mime_meta meta = { 0 };
-        const struct deleted_row *row = &rows[i];
-        if (mime_meta_unpack(row->message.meta, row->message.prefix.len, cli->arena, &meta))
-            meta.subject = SLICE_LIT("(unreadable)");
-        if ((folder && strcasecmp(row->mailbox_path, folder) != 0) ||
-            (from && !strcasestr(arena_text(cli->arena, meta.from), from)) ||
-            (subject && !strcasestr(arena_text(cli->arena, meta.subject), subject)))
-            continue;
-        if (only_ids) {
-            printf("%" PRIi64 ":%u\n", row->mailbox.n, row->uid);
-            continue;
+    do { // page by page: memory does not grow with what was deleted
+        struct arena *arena = arena_open();
+        struct deleted_row *rows;
+        enum err err = deleted_list(cli->db, arena, account.id, &filter, &rows, &count);
+        for (size_t i = 0; !err && i < count; i++) {
+            print_deleted(arena, &listing, &rows[i]);
+            filter.behind = (struct deleted_id){ rows[i].mailbox, rows[i].uid };
+            filter.behind_removed_us = rows[i].removed_us;
         }
-        if (shown++ == 0)
-            printf("%-12s %-16s %-24s %-16s %-28s %s\n", "ID", "DELETED (UTC)", "BY", "FOLDER", "FROM", "SUBJECT");
-        printf("%-12s ", arena_printf(cli->arena, "%" PRIi64 ":%u", row->mailbox.n, row->uid));
-        print_time(row->removed_us);
-        putchar(' ');
-        print_text(slice_of(arena_printf(cli->arena, "%s %s", protocols[row->protocol], row->removed_by ? row->removed_by : "")), 24);
-        putchar(' ');
-        print_text(slice_of(row->mailbox_path), 16);
-        putchar(' ');
-        print_text(meta.from, 28);
-        putchar(' ');
-        print_text(meta.subject, 60);
-        putchar('\n');
-    }
-    if (!only_ids && shown == 0)
+        arena_close(&arena);
+        if (err)
+            return cli_fail_err(cli, err, "the deleted mail could not be listed");
+    } while (count == PAGE_ROWS);
+    if (!listing.only_ids && listing.shown == 0)
         puts("nothing deleted is kept that fits");
-    if (count == LIST_LIMIT)
-        fprintf(stderr, "godwit: only the newest %d were looked at; narrow it with --since\n", LIST_LIMIT);
     return 0;
 }
 

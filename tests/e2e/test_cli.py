@@ -93,6 +93,27 @@ class Cli(ServerTest):
         self.assertEqual(self.server.cli("deleted", "list", ALICE, "--ids").out, "")
         desktop.close()
 
+    def test_all_that_was_deleted_is_listed(self):
+        """More than one page, all removed at once."""
+        login, count = "many@example.test", 1003
+        self.server.add_account(login)
+        desktop = RawImap(self.server)
+        desktop.ok(f"LOGIN {login} {PASSWORD}")
+        for number in range(count):
+            octets = b"Subject: number %d\r\n\r\nx\r\n" % number
+            desktop.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(octets), octets))
+        desktop.ok("SELECT INBOX")
+        desktop.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        desktop.ok("EXPUNGE")
+        desktop.close()
+        ids = self.server.cli("deleted", "list", login, "--ids").out.split()
+        self.assertEqual(len(ids), count)
+        self.assertEqual(len(set(ids)), count)
+        self.assertIn("number 0 ", self.server.cli("deleted", "list", login, "--subject", "number 0").out)
+        back = self.server.cli("deleted", "restore", login, *ids).out
+        self.assertEqual(back.count("is back in INBOX"), count)
+        self.assertEqual(self.server.cli("deleted", "list", login, "--ids").out, "")
+
     def test_a_deleted_account_is_gone(self):
         login = "gone@example.test"
         self.server.add_account(login)
