@@ -8,7 +8,7 @@
 #include "protocol/mime/meta.h"
 #include "storage/retention.h"
 
-#define LIST_LIMIT 1000u
+#define PAGE_ROWS 1000u // that one request looks at
 #define RESTORE_MAX 10000u
 
 static const char *const protocols[] = { "system", "lmtp", "imap", "pop3", "eas", "submission", "admin" };
@@ -39,6 +39,24 @@ static bool take_since(struct api_call *call, int64_t *us)
     return true;
 }
 
+/* Where the page before ended, as its `next` has it: removal in microseconds, mailbox and uid of the last row. */
+static bool take_after(struct api_call *call, struct deleted_filter *filter)
+{
+    struct slice after = query(call, "after");
+    char rest;
+    return !after.at || (sscanf(arena_text(call->arena, after), "%" SCNi64 ".%" SCNi64 ".%" SCNu32 "%c",
+                                &filter->behind_removed_us, &filter->behind.mailbox.n, &filter->behind.uid, &rest) == 3 &&
+                         filter->behind_removed_us > 0);
+}
+
+static json_t *next_json(struct api_call *call, const struct deleted_row *rows, size_t count)
+{
+    if (count < PAGE_ROWS)
+        return json_null();
+    const struct deleted_row *last = &rows[count - 1];
+    return json_string(arena_printf(call->arena, "%" PRIi64 ".%" PRIi64 ".%" PRIu32, last->removed_us, last->mailbox.n, last->uid));
+}
+
 static json_t *row_json(struct api_call *call, const struct deleted_row *row, const struct mime_meta *meta)
 {
     return json_pack("{s:s, s:o, s:b, s:o, s:o, s:s, s:o, s:o, s:o, s:I}", "id",
@@ -51,7 +69,7 @@ static json_t *row_json(struct api_call *call, const struct deleted_row *row, co
 
 void api_list_deleted(struct api_call *call)
 {
-    struct deleted_filter filter = { .limit = LIST_LIMIT };
+    struct deleted_filter filter = { .limit = PAGE_ROWS };
     struct account account;
     struct deleted_row *rows;
     size_t count;
@@ -59,6 +77,10 @@ void api_list_deleted(struct api_call *call)
         return;
     if (!take_since(call, &filter.since_us)) {
         api_problem(call->reply, 422, "since: 2026-11-22 or 2026-11-22T10:00:00Z");
+        return;
+    }
+    if (!take_after(call, &filter)) {
+        api_problem(call->reply, 422, "after: the value of next in the page before");
         return;
     }
     struct slice folder = query(call, "folder"), from = query(call, "from"), subject = query(call, "subject");
@@ -76,7 +98,7 @@ void api_list_deleted(struct api_call *call)
             holds(call, meta.subject, subject))
             json_array_append_new(list, row_json(call, &rows[i], &meta));
     }
-    api_json(call, 200, json_pack("{s:o, s:b}", "deleted", list, "more", count == LIST_LIMIT));
+    api_json(call, 200, json_pack("{s:o, s:o}", "deleted", list, "next", next_json(call, rows, count)));
 }
 
 static bool take_ids(struct api_call *call, const json_t *body, struct deleted_id **ids, size_t *count)

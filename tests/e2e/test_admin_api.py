@@ -75,6 +75,24 @@ class AdminApi(ServerTest):
         self.assertEqual(self.call("GET", f"/api/v1/accounts/{ALICE}/deleted", token=token)[0], 404)
         self.assertEqual(self.call("POST", "/api/v1/accounts", {"login": "x@example.test", "password": "p"}, token)[0], 403)
 
+    def test_pages_of_deleted_mail(self):
+        login, count = "pages@example.test", 1001
+        self.server.add_account(login)
+        desktop = RawImap(self.server)
+        desktop.ok(f"LOGIN {login} {PASSWORD}")
+        for number in range(count):
+            octets = b"Subject: number %d\r\n\r\nx\r\n" % number
+            desktop.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(octets), octets))
+        desktop.ok("SELECT INBOX")
+        desktop.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        desktop.ok("EXPUNGE")
+        desktop.close()
+        token, path = self.server.admin_token("read"), f"/api/v1/accounts/{login}/deleted"
+        first = self.call("GET", path, token=token)[1]
+        second = self.call("GET", path + "?after=" + first["next"], token=token)[1]
+        self.assertEqual((len(first["deleted"]), len(second["deleted"]), second["next"]), (1000, 1, None))
+        self.assertEqual(len({row["id"] for row in first["deleted"] + second["deleted"]}), count)
+
     def test_restore_reaches_idle(self):
         token, path = self.server.admin_token(), f"/api/v1/accounts/{ALICE}/deleted"
         self.deliver("Lost and found")
@@ -94,6 +112,7 @@ class AdminApi(ServerTest):
         self.assertIn(b"\\Seen", desktop.ok("FETCH 1 FLAGS")[-1])
         self.assertEqual(self.call("POST", path + "/restore", body, token)[1]["restored"][0]["result"], "exists")
         self.assertEqual(self.call("POST", path + "/restore", {"ids": ["nonsense"]}, token)[0], 422)
+        self.assertEqual(self.call("GET", path + "?after=nonsense", token=token)[0], 422)
         desktop.close()
 
 
