@@ -283,6 +283,17 @@ class Server:
             client.select(select)
         return client
 
+    def delete_many(self, login, count, password=PASSWORD):
+        """Appends so many mails to the account's INBOX, "number 0" and on, and expunges them in one command."""
+        client = self.raw_imap(login, password)
+        for number in range(count):
+            octets = b"Subject: number %d\r\n\r\nx\r\n" % number
+            client.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(octets), octets))
+        client.ok("SELECT INBOX")
+        client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        client.ok("EXPUNGE")
+        client.ok("LOGOUT")
+
     def raw_imap(self, login="alice@example.test", password=PASSWORD, tls=False):
         client = RawImap(self, tls)
         self.opened.append(client.close)

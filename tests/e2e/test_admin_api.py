@@ -78,15 +78,7 @@ class AdminApi(ServerTest):
     def test_pages_of_deleted_mail(self):
         login, count = "pages@example.test", 1001
         self.server.add_account(login)
-        desktop = RawImap(self.server)
-        desktop.ok(f"LOGIN {login} {PASSWORD}")
-        for number in range(count):
-            octets = b"Subject: number %d\r\n\r\nx\r\n" % number
-            desktop.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(octets), octets))
-        desktop.ok("SELECT INBOX")
-        desktop.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
-        desktop.ok("EXPUNGE")
-        desktop.close()
+        self.server.delete_many(login, count)
         token, path = self.server.admin_token("read"), f"/api/v1/accounts/{login}/deleted"
         first = self.call("GET", path, token=token)[1]
         second = self.call("GET", path + "?after=" + first["next"], token=token)[1]

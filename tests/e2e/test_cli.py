@@ -97,15 +97,7 @@ class Cli(ServerTest):
         """More than one page, all removed at once."""
         login, count = "many@example.test", 1003
         self.server.add_account(login)
-        desktop = RawImap(self.server)
-        desktop.ok(f"LOGIN {login} {PASSWORD}")
-        for number in range(count):
-            octets = b"Subject: number %d\r\n\r\nx\r\n" % number
-            desktop.ok(b"APPEND INBOX {%d+}\r\n%s" % (len(octets), octets))
-        desktop.ok("SELECT INBOX")
-        desktop.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
-        desktop.ok("EXPUNGE")
-        desktop.close()
+        self.server.delete_many(login, count)
         ids = self.server.cli("deleted", "list", login, "--ids").out.split()
         self.assertEqual(len(ids), count)
         self.assertEqual(len(set(ids)), count)
