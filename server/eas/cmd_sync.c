@@ -75,15 +75,28 @@ static enum err recall(struct sync_run *run)
     return fill_keys(run);
 }
 
+/* What came with a later version is no part of an earlier one: 12.0 has no waiting and no Partial, 12.1 no heartbeat. */
+static bool version_has(const struct sync_run *run)
+{
+    const struct eas_sync_request *sync = &run->sync;
+    if (run->req->version < 121)
+        return !sync->wait_given && !sync->heartbeat_given && !sync->partial;
+    return run->req->version >= 140 || !sync->heartbeat_given;
+}
+
 static bool read_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
+    if (!req->root && req->version < 121) {
+        eas_answer_error(req, EAS_INVALID_CONTENT);
+        return false;
+    }
     enum err err = req->root ? eas_sync_parse(req->root, req->arena, &run->sync) : ERR_OK;
     if (err == ERR_LIMIT) {
         answer_limit(req, SYNC_TOO_MANY, EAS_COLLECTIONS_MAX);
         return false;
     }
-    if (err) {
+    if (err || !version_has(run)) {
         eas_answer_status(req, SYNC_PROTOCOL_ERROR);
         return false;
     }

@@ -76,6 +76,12 @@ static bool refused(struct sync_run *run, const struct eas_collection *collectio
     return true;
 }
 
+/* An empty answer says that nothing changed; 12.0 does not know it and is told of every collection. */
+static bool tells_all(const struct sync_run *run)
+{
+    return run->req->version < 121;
+}
+
 static bool is_prime(const struct eas_collection *collection)
 {
     return slice_eq(collection->key, SLICE_LIT("0"));
@@ -88,6 +94,8 @@ static void sync_outbox(struct sync_run *run, const struct eas_collection *colle
         write_key(run, collection, "1", false);
     else if (!slice_eq(collection->key, SLICE_LIT("1")))
         write_refusal(run, collection, SYNC_KEY_INVALID);
+    else if (tells_all(run))
+        write_key(run, collection, "1", false);
 }
 
 static struct slice pack_options(struct arena *arena, const struct eas_options *options)
@@ -220,9 +228,9 @@ static enum err store_and_write(struct sync_target *target, struct sync_answer *
                    !slice_eq(options, target->state.options);
     char key[SYNC_KEY_MAX + 1];
     if (!new_key) {
-        if (answer->more)
+        if (answer->more || tells_all(target->run))
             write_answer(target, answer, target->state.key);
-        else if (answer->looked)
+        if (answer->looked && !answer->more)
             return sync_advance(req->db, eas_account(req), req->device.id, target->mailbox, &target->state, &answer->look);
         return ERR_OK;
     }
