@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "server/eas/folder.h"
 #include "server/eas/sync_internal.h"
 #include "server/eas/wait.h"
 
@@ -47,7 +48,7 @@ static enum err fill_keys(struct sync_run *run)
         char key[SYNC_KEY_MAX + 1] = "1";
         if (collection->key_given)
             continue;
-        if (!slice_eq(collection->id, SLICE_LIT(EAS_OUTBOX_ID))) {
+        if (!eas_fixed_folder(collection->id)) {
             if (!eas_folder_id_parse(collection->id, &mailbox.n))
                 return ERR_NOT_FOUND;
             enum err err = sync_current_key(req->db, eas_account(req), req->device.id, mailbox, key);
@@ -165,6 +166,7 @@ static void sync_run(struct eas_request *req)
         unsigned older = 1u << EAS_WAIT_SYNC | (run.sync.wait_s ? 1u << EAS_WAIT_PING : 0u);
         eas_devices_supersede(req->app->devices, eas_account(req), req->device.id, req->serial, older);
     }
+    run.answer_us = settings_int(req->app->server->settings, SETTING_EAS_SYNC_ANSWER_MS) * 1000;
     run.window = run.sync.window ? run.sync.window : EAS_WINDOW_MAX;
     for (size_t i = 0; i < run.sync.collection_count && !run.fatal; i++)
         eas_sync_collection(&run, &run.sync.collections[i]);

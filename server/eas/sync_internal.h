@@ -12,22 +12,22 @@ enum sync_status {
     SYNC_PROTOCOL_ERROR = 4,
     SYNC_SERVER_ERROR = 5,
     SYNC_CONVERSION_ERROR = 6,
+    SYNC_CONFLICT = 7,
     SYNC_NOT_FOUND = 8,
     SYNC_NO_SPACE = 9,
     SYNC_FOLDER_SYNC = 12,
     SYNC_INCOMPLETE = 13,
     SYNC_WAIT_RANGE = 14,
     SYNC_TOO_MANY = 15,
-    SYNC_RETRY = 16,
 };
 
-#define SYNC_ANSWER_BYTES (1u << 20)         // a window is cut here (hard case 33)
-#define SYNC_ANSWER_US (INT64_C(15) * 1000000) // or after this time: phones give up after 30 s
+#define SYNC_ANSWER_BYTES (1u << 20) // a window is cut here (hard case 33), or after eas.sync_answer_ms
 
 struct sync_run { // one request
     struct eas_request *req;
     struct eas_sync_request sync;
     uint32_t window;    // items left over all collections
+    int64_t answer_us;  // eas.sync_answer_ms
     bool told;          // a collection stands in the answer
     bool may_wait;      // nothing has been told that forbids waiting
     enum err fatal;     // the whole request cannot be answered
