@@ -195,7 +195,7 @@ enum err sync_news(struct db *db, struct account_id account, struct device_id de
     args_i64(&args, SYNC_ADVANCE_ROWS);
     enum err err = db_run(db,
                           "select o_mailbox, o_news, o_gone, o_since, o_key, o_s, o_clock, o_a"
-                          " from sync_news_2($1, $2, $3, $4, $5) with ordinality"
+                          " from sync_news_3($1, $2, $3, $4, $5) with ordinality"
                           " n(o_mailbox, o_news, o_gone, o_since, o_key, o_s, o_clock, o_a, nth) order by nth",
                           &args, &result);
     for (int i = 0; !err && i < PQntuples(result); i++) {

@@ -82,6 +82,55 @@ class Refusals(EasTest):
         self.assertEqual(status("FolderDelete", Node("FolderHierarchy:ServerId", "RI")), "3")
 
 
+class Folders(EasTest):
+    def post(self, phone, command, *content):
+        root = phone.call(command, Node(f"FolderHierarchy:{command}", Node("FolderHierarchy:SyncKey", phone.hierarchy_key),
+                                        *content))
+        phone.hierarchy_key = root.get("FolderHierarchy:SyncKey") or phone.hierarchy_key
+        return root
+
+    def create(self, phone, name, parent="0"):
+        root = self.post(phone, "FolderCreate", Node("FolderHierarchy:ParentId", parent), Node(
+            "FolderHierarchy:DisplayName", name), Node("FolderHierarchy:Type", "12"))
+        return root.get("FolderHierarchy:Status"), root.get("FolderHierarchy:ServerId")
+
+    def test_own_folders_are_not_told_beside_those_of_others(self):
+        phone, inbox = self.primed()
+        self.imap().create("Theirs")
+        _, mine = self.create(phone, "Mine")
+        self.assertEqual(phone.ping(60, inbox).answer().root.get("Ping:Status"), "7", "of Theirs")
+        changes = phone.folder_sync().find("FolderHierarchy:Changes")
+        self.assertEqual([c.get("FolderHierarchy:DisplayName") for c in changes.all("FolderHierarchy:Add")], ["Theirs"])
+        self.assertEqual(changes.get("FolderHierarchy:Count"), "1")
+        self.assertEqual(phone.ping(1, inbox).answer().root.get("Ping:Status"), "1")
+        phone.sync_all(mine)
+        self.assertEqual(phone.sync_all(mine), 1)
+
+    def test_names_depth_and_trees(self):
+        """Blanks at the ends go, names are compared without case, MAILBOX_DEPTH_MAX is 32 levels; a tree goes as a whole."""
+        phone, desktop = self.phone(), self.imap()
+        phone.folder_sync()
+        status, top = self.create(phone, "  Top ")
+        self.assertEqual(status, "1")
+        self.assertIn(b"Top", b" ".join(desktop.list('""', '"Top"')[1]))
+        for name, expected in (("TOP", "2"), ("Outbox", "2"), ("INBOX", "2"), ("", "10"), ("a/b", "10"), ("a\x01b", "10")):
+            self.assertEqual(self.create(phone, name)[0], expected, name)
+        parent = top
+        for level in range(2, 33):
+            status, parent = self.create(phone, f"L{level}", parent)
+            self.assertEqual(status, "1", level)
+            second = parent if level == 2 else second
+        self.assertEqual(self.create(phone, "L33", parent)[0], "10")
+        self.assertEqual(self.create(phone, "X", "99999")[0], "5")
+        self.assertEqual(self.post(phone, "FolderUpdate", Node("FolderHierarchy:ServerId", top), Node(
+            "FolderHierarchy:ParentId", second), Node("FolderHierarchy:DisplayName", "Top")).get("FolderHierarchy:Status"), "2")
+        self.assertEqual(self.post(phone, "FolderDelete", Node("FolderHierarchy:ServerId", top)).get("FolderHierarchy:Status"), "1")
+        self.assertEqual(desktop.list('""', '"Top*"')[1], [None])
+        self.assertEqual(phone.folder_sync().get("FolderHierarchy:Changes", "FolderHierarchy:Count"), "0", "it did all of that itself")
+        self.assertEqual(self.post(phone, "FolderDelete", Node("FolderHierarchy:ServerId", top)).get("FolderHierarchy:Status"), "4",
+                         "Windows Phone deletes twice")
+
+
 class Contents(EasTest):
     def test_every_part_of_a_follow_up_is_kept(self):
         self.deliver("task")

@@ -1,8 +1,8 @@
 -- For Ping and hanging Sync: news by the steps New and Changes with the stored cut, so that a yes means that Sync sends
 -- something. o_news: 1 new rows, 2 changes. A mailbox without a used state has news only for uids from p_since on.
 -- o_key, o_s: the state that was asked, when it stands so far behind o_clock and o_a that it is worth moving: it passed
--- over p_rows rows for nothing, or is a day old. The last row (o_mailbox 0) tells whether the hierarchy changed.
-create or replace function sync_news_2(
+-- over p_rows rows for nothing, or is a day old. The last row (o_mailbox 0) tells whether FolderSync has something.
+create or replace function sync_news_3(
   p_account bigint, p_device bigint, p_mailbox bigint[], p_since bigint[], p_rows bigint
 ) returns table (o_mailbox bigint, o_news int, o_gone boolean, o_since bigint, o_key text, o_s bigint, o_clock bigint,
                  o_a bigint)
@@ -72,6 +72,6 @@ begin
   o_news := 0;
   o_gone := known is not null and exists (
     select 1 from mailbox b where b.account_id = p_account and b.modseq_hierarchy > known
-       and (b.deleted_at is null or b.modseq_born <= known));
+       and hierarchy_op_1(b, p_device, known) is not null);
   return next;
 end $$;
