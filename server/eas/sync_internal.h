@@ -2,6 +2,7 @@
  * sync_commands.c (what the phone changed), draft.c (its drafts). */
 #pragma once
 
+#include "protocol/eas/email.h"
 #include "protocol/eas/sync_request.h"
 #include "server/eas/item.h"
 
@@ -55,9 +56,15 @@ int eas_sync_item_status(enum err err);
 /* Drafts at 16.x: results as item status words. */
 struct draft_result {
     int status;
-    uint32_t item;   // 0 when none
+    uint32_t item;       // 0 when none
+    bool has_added;      // attachments that have a FileReference now
+    struct slice detail; // what eas_draft_write_result says; in the arena
 };
 MUST_USE enum err eas_draft_add(struct sync_target *target, const struct eas_sync_command *command,
                                 struct draft_result *result);
 MUST_USE enum err eas_draft_change(struct sync_target *target, const struct eas_sync_command *command, uint32_t item,
                                    struct draft_result *result);
+/* The ApplicationData of a draft's response: its conversation, and where its new attachments are (MS-ASAIRS 2.2.2.7). */
+void eas_draft_write_result(const struct sync_target *target, struct wbxml_writer *writer, const struct draft_result *result);
+/* Read, Flag and Categories of an item. */
+MUST_USE enum err eas_sync_change_flags(struct sync_target *target, const struct eas_change *change, uint32_t item);
