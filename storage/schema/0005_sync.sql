@@ -10,3 +10,6 @@ alter table mailbox
 comment on column mailbox.told_by is 'The device that made the row what it is and knows it, while modseq_hierarchy = told_modseq.';
 comment on column mailbox.told_before is 'modseq_hierarchy before that device''s latest unbroken run of changes.';
 comment on column mailbox.born_by is 'The device that created it and was told the id, while modseq_born = born_told.';
+
+comment on column sync_state.given_b is 'Null: 0, as of given_item, used_b and used_item: most states have no such number.';
+comment on column sync_state.used_options is 'Null: the same as given_options.';

@@ -798,7 +798,7 @@ static const struct fault {
     { "a moved row is taken to be told as it is", "sync_move_1", "if not told then", "if false then" },
     { "Ping does not hear of changes", "sync_news_3", "if changed then", "if false then" },
     { "Ping tells what is outside of the filter", "sync_news_3", "and sync_new_1(x, p_device, st.date, st.item) is not null", "" },
-    { "a key that is used again is no replay", "sync_begin_1",
+    { "a key that is used again is no replay", "sync_begin_2",
       "o_replay := true;",
       "o_replay := true; st.used_s := coalesce(st.given_s, st.used_s); st.used_a := coalesce(st.given_a, st.used_a);" },
 };
