@@ -133,8 +133,11 @@ static bool wait_for_news(struct sync_run *run)
         return false;
     struct sync_watch *watches = arena_new(req->arena, struct sync_watch, run->sync.collection_count + 1);
     size_t count = 0;
-    for (size_t i = 0; i < run->sync.collection_count; i++)
-        count += eas_folder_id_parse(run->sync.collections[i].id, &watches[count].mailbox.n);
+    for (size_t i = 0; i < run->sync.collection_count; i++) {
+        const struct eas_collection *collection = &run->sync.collections[i];
+        if (collection->get_changes) // it would wake for what it does not send, again and again
+            count += eas_folder_id_parse(collection->id, &watches[count].mailbox.n);
+    }
     eas_wait_begin(req, EAS_WAIT_SYNC, watches, count, (uint32_t)((left_us + US_PER_S - 1) / US_PER_S));
     return true;
 }
