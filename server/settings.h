@@ -50,6 +50,7 @@
     X(EAS_DEVICES_MAX, "eas", "devices_max", INT, "100", 1, 10000, "Devices of one account.") \
     X(EAS_REQUEST_MAX, "eas", "request_max", SIZE, "64M", 65536, 268435456, "Biggest request body after login.") \
     X(EAS_PROVISION, "eas", "provision", BOOL, "false", 0, 0, "Demand that phones acknowledge a policy before they sync.") \
+    X(VACATION_PERIOD_DAYS, "vacation", "period_days", INT, "7", 1, 30, "An automatic reply goes to one sender at most once in so many days.") \
     X(PUSH_QUIET_S, "push", "quiet_s", INT, "30", 0, 3600, "At most one wake-up of a phone in this time for changes that are not new mail.") \
     X(PUSH_RECHECK_S, "push", "recheck_s", INT, "60", 0, 3600, "Look at the clocks of watched accounts so often, in case an event was lost; 0: never.") \
     X(RETENTION_DAYS, "retention", "days", INT, "14", 1, 3650, "How long deleted mail can be brought back.") \

@@ -120,6 +120,12 @@ static GMimeObject *build_body(const struct mime_draft *draft)
     } else {
         body = text_part(draft->text, "plain");
     }
+    if (draft->calendar.len) {
+        body = wrap(body, "alternative");
+        GMimeObject *calendar = text_part(draft->calendar, "calendar");
+        g_mime_object_set_content_type_parameter(calendar, "method", draft->method);
+        add_to(body, calendar);
+    }
     for (int pass = 0; pass < 2; pass++) {
         bool want_inline = pass == 0, wrapped = false;
         for (size_t i = 0; i < draft->attachment_count; i++) {
@@ -264,6 +270,16 @@ void mime_recipients(struct slice raw, struct arena *arena, struct slice **recip
     for (size_t k = 0; k < senders.count && !from->len; k++)
         if (senders.items[k].kind == ADDRESS_MAILBOX)
             *from = mime_address_spec(&senders.items[k], arena);
+}
+
+bool mime_says_when(struct slice raw)
+{
+    struct arena *arena = arena_open();
+    struct mime_fields fields;
+    mime_fields_read(header_of(raw), arena, &fields);
+    bool says = fields.value[FIELD_MESSAGE_ID].len || fields.value[FIELD_DATE].len;
+    arena_close(&arena);
+    return says;
 }
 
 void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
