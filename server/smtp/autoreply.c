@@ -130,7 +130,7 @@ static enum err send_reply(struct autoreply *autoreply, struct occasion *o, stru
     };
     enum err err = account_find_recipient(o->db, o->arena, o->to.sender, &local);
     if (!err) {
-        trace_lines(SLICE_LIT(""), o->to.sender, autoreply->hostname, "an automatic reply", &prefix);
+        trace_lines(SLICE_LIT(""), o->to.sender, autoreply->hostname, "autoreply", &prefix);
         target = (struct delivery_target){ .account = local.id, .prefix = buf_slice(&prefix) };
         submission.targets = &target;
         submission.target_count = 1;
