@@ -135,3 +135,24 @@ enum err vacation_claim(struct db *db, struct account_id account, struct slice s
     *fresh = !err && rows > 0;
     return err;
 }
+
+enum err vacation_newest_sent(struct db *db, struct arena *arena, struct account_id account, uint32_t max,
+                              struct message_id **ids, size_t *count)
+{
+    struct db_args args = { 0 };
+    PGresult *r = NULL;
+    args_i64(&args, account.n);
+    args_i32(&args, (int32_t)max);
+    enum err err = db_run(db,
+                          "select p.message_id from placement p where p.account_id = $1 and p.removed_at is null"
+                          " and p.mailbox_id = (select b.mailbox_id from mailbox b where b.account_id = $1 and b.role = 3"
+                          "  and b.deleted_at is null order by b.mailbox_id limit 1)"
+                          " order by p.uid desc limit $2",
+                          &args, &r);
+    *count = err ? 0 : (size_t)PQntuples(r);
+    *ids = arena_new(arena, struct message_id, *count + 1);
+    for (size_t i = 0; i < *count; i++)
+        (*ids)[i].n = res_i64(r, (int)i, 0);
+    PQclear(r);
+    return err;
+}

@@ -36,3 +36,6 @@ bool vacation_is_on(const struct vacation *vacation, int64_t now_us);
 /* Takes the right to answer a sender, whatever the case of the address: *fresh is false within the period since the last
  * answer. Committed before the answer is sent, since one too few is better than two. */
 MUST_USE enum err vacation_claim(struct db *db, struct account_id account, struct slice sender, int period_days, bool *fresh);
+/* Ids of the newest live messages in the Sent mailbox, in the arena; none without one. */
+MUST_USE enum err vacation_newest_sent(struct db *db, struct arena *arena, struct account_id account, uint32_t max,
+                                       struct message_id **ids, size_t *count);

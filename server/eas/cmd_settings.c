@@ -92,5 +92,6 @@ const struct eas_command eas_settings = {
     .source = "MS-ASCMD 2.2.1.18",
     .root = WB_Settings_Settings,
     .status = WB_Settings_Status,
+    .flags = EAS_WRITES,
     .run = settings_run,
 };

@@ -49,39 +49,16 @@ static bool same_answer(const struct vacation_message *a, const struct vacation_
     return a->enabled == b->enabled && (!a->enabled || (a->html == b->html && slice_eq(a->body, b->body)));
 }
 
-static enum err find_sent(struct occasion *o, struct mailbox_id *sent)
-{
-    struct mailbox *all;
-    size_t count;
-    int64_t modseq;
-    sent->n = 0;
-    enum err err = mailbox_list(o->db, o->arena, o->account.id, &all, &count, &modseq);
-    for (size_t i = 0; !err && i < count; i++)
-        if (all[i].role == ROLE_SENT)
-            *sent = all[i].id;
-    return err;
-}
-
 /* Known is whom one of the newest messages in Sent went to, whatever program put it there. */
 static enum err is_known(struct occasion *o, bool *known)
 {
-    struct mailbox_id sent;
-    struct mailbox_look look = { .row_count = 0 };
+    struct message_id *ids;
     struct message_row *rows = NULL;
-    size_t row_count = 0;
+    size_t count = 0, row_count = 0;
     *known = false;
-    enum err err = find_sent(o, &sent);
-    if (err || !sent.n)
-        return err;
-    err = message_load(o->db, o->arena, o->account.id, sent, &look);
-    if (err)
-        return err;
-    size_t count = look.row_count < AUTOREPLY_KNOWN_LOOK ? look.row_count : AUTOREPLY_KNOWN_LOOK;
-    struct message_id *ids = arena_new(o->arena, struct message_id, count + 1);
-    for (size_t i = 0; i < count; i++)
-        ids[i] = look.rows[look.row_count - count + i].message;
-    free(look.rows);
-    err = message_get(o->db, o->arena, o->account.id, ids, count, &rows, &row_count);
+    enum err err = vacation_newest_sent(o->db, o->arena, o->account.id, AUTOREPLY_KNOWN_LOOK, &ids, &count);
+    if (!err && count)
+        err = message_get(o->db, o->arena, o->account.id, ids, count, &rows, &row_count);
     for (size_t i = 0; !err && i < row_count && !*known; i++) {
         struct mime_meta meta;
         if (mime_meta_unpack(rows[i].meta, rows[i].prefix.len, o->arena, &meta))

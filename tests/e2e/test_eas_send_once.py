@@ -60,6 +60,20 @@ class Statuses(EasTest):
         self.assertEqual(phone.send(mail(subject), "f1", save=False).body, b"", "the ClientId is not used up")
         self.assertEqual(self.found(subject), 1)
 
+    def test_the_store_is_in_trouble(self):
+        """111 and 503: the phone tries again; the ClientId is not used up."""
+        sql, phone, subject = Sql(self.server), self.phone(), f"Trouble {EasTest.counter}"
+        sql("create function broken() returns trigger language plpgsql as $$ begin raise sqlstate '53200'; end $$;"
+            " create trigger broken before insert on message for each row execute function broken()")
+        try:
+            self.assertEqual(self.status(phone, smart("SendMail", "t1", mail(subject))), "111")
+            answer = self.phone(version="12.1").post("SendMail", body=mail(subject).encode(), Content_Type="message/rfc822")
+            self.assertEqual((answer.status, answer.headers["Retry-After"] is not None), (503, True))
+        finally:
+            sql("drop trigger broken on message; drop function broken()")
+        self.assertEqual(self.status(phone, smart("SendMail", "t1", mail(subject))), "1")
+        self.assertEqual(self.found(subject), 1)
+
     def found(self, subject):
         return len(self.server.imap(BOB, PASSWORD, select="INBOX").search(None, "SUBJECT", f'"{subject}"')[1][0].split())
 

@@ -120,6 +120,25 @@ Test(vacation, one_answer_a_sender_and_period)
     cr_expect(claim("b@x"), "another one");
 }
 
+Test(vacation, the_newest_sent)
+{
+    struct mailbox_id sent = { rig_number(db, account, "select mailbox_id from mailbox where account_id = $1 and role = 3") };
+    struct message_id *ids;
+    size_t count;
+    cr_assert_eq(vacation_newest_sent(db, arena, account, 2, &ids, &count), ERR_OK);
+    cr_expect_eq(count, 0u);
+    rig_append(db, account, rig_inbox(), "Subject: in\r\n\r\nx\r\n", 0);
+    for (int i = 0; i < 4; i++)
+        rig_append(db, account, sent, "Subject: out\r\n\r\nx\r\n", 0);
+    rig_run(db, "update placement set removed_at = now() where account_id = $1 and uid = 4", account.n);
+    cr_assert_eq(vacation_newest_sent(db, arena, account, 2, &ids, &count), ERR_OK, "%s", db_trace(db)->text);
+    cr_assert_eq(count, 2u);
+    cr_expect(ids[0].n == 4 && ids[1].n == 3, "what came last and lives");
+    rig_run(db, "update mailbox set role = 0 where account_id = $1 and role = 3", account.n);
+    cr_assert_eq(vacation_newest_sent(db, arena, account, 2, &ids, &count), ERR_OK);
+    cr_expect_eq(count, 0u);
+}
+
 Test(vacation, who_was_answered_is_forgotten)
 {
     struct purge_report report = { 0 };
