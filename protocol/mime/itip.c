@@ -7,6 +7,19 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+/* libical takes whatever comes, and lets go of components inside each other by calling itself. */
+static bool fits(struct slice text)
+{
+    size_t lines = 0, components = 0;
+    if (text.len > ITIP_MAX)
+        return false;
+    while (text.len && lines <= ITIP_LINES_MAX && components <= ITIP_COMPONENTS_MAX) {
+        lines++;
+        components += slice_starts_nocase(slice_trim(slice_cut(&text, '\n')), SLICE_LIT("BEGIN"));
+    }
+    return lines <= ITIP_LINES_MAX && components <= ITIP_COMPONENTS_MAX;
+}
+
 /* The calendar, freed by the caller; NULL when there is none. */
 static icalcomponent *parse(struct slice calendar)
 {
@@ -60,7 +73,7 @@ static enum err check(icalcomponent *calendar)
 
 enum err itip_read(struct slice text, struct arena *arena, struct itip_request *request)
 {
-    if (text.len > ITIP_MAX)
+    if (!fits(text))
         return ERR_LIMIT;
     icalcomponent *root = parse(text), *calendar = calendar_of(root);
     enum err err = check(calendar);
@@ -164,7 +177,7 @@ static icalcomponent *answer_event(icalcomponent *event, const struct itip_reply
 
 enum err itip_reply_write(struct slice text, const struct itip_reply *reply, struct buf *out)
 {
-    if (text.len > ITIP_MAX)
+    if (!fits(text))
         return ERR_LIMIT;
     icalcomponent *root = parse(text), *calendar = calendar_of(root);
     enum err err = check(calendar);

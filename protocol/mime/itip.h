@@ -9,7 +9,9 @@
 #include "base/err.h"
 #include "base/slice.h"
 
-#define ITIP_MAX 1048576u // octets of a calendar that is read
+#define ITIP_MAX 262144u          // octets of a calendar that is read
+#define ITIP_COMPONENTS_MAX 500u  // in it, inside each other or not
+#define ITIP_LINES_MAX 20000u
 
 enum itip_answer { ITIP_ACCEPTED = 1, ITIP_TENTATIVE = 2, ITIP_DECLINED = 3 };
 
@@ -20,7 +22,7 @@ struct itip_request {
 };
 
 /* Reads a text/calendar part. errors: ERR_SYNTAX (no calendar, or one that asks nobody: METHOD is not REQUEST, no VEVENT,
- * UID or ORGANIZER), ERR_LIMIT (over ITIP_MAX) */
+ * UID or ORGANIZER), ERR_LIMIT (over a limit above) */
 MUST_USE enum err itip_read(struct slice calendar, struct arena *arena, struct itip_request *request);
 
 struct itip_reply {

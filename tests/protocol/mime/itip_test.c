@@ -62,6 +62,19 @@ Test(itip, a_calendar_has_a_limit)
     memset(big, 'x', ITIP_MAX + 1);
     cr_expect_eq(itip_read(slice_make(big, ITIP_MAX), arena, &request), ERR_SYNTAX);
     cr_expect_eq(itip_read(slice_make(big, ITIP_MAX + 1), arena, &request), ERR_LIMIT);
+    struct buf text = { 0 };
+    for (unsigned i = 0; i < ITIP_LINES_MAX; i++)
+        buf_add_text(&text, "x\r\n");
+    cr_expect_eq(itip_read(buf_slice(&text), arena, &request), ERR_SYNTAX);
+    buf_add_text(&text, "x\r\n");
+    cr_expect_eq(itip_read(buf_slice(&text), arena, &request), ERR_LIMIT);
+    buf_clear(&text);
+    for (unsigned i = 0; i < ITIP_COMPONENTS_MAX; i++)
+        buf_add_text(&text, "begin:VEVENT\r\n");
+    cr_expect_eq(itip_read(buf_slice(&text), arena, &request), ERR_SYNTAX);
+    buf_add_text(&text, "begin:VEVENT\r\n");
+    cr_expect_eq(itip_read(buf_slice(&text), arena, &request), ERR_LIMIT);
+    buf_free(&text);
 }
 
 static const char *unfolded(struct buf *out)
