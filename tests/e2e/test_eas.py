@@ -24,7 +24,7 @@ class Basics(EasTest):
         self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
         self.assertEqual(commands, {"FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MoveItems", "Ping", "Provision", "SendMail",
+                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision", "SendMail",
                                     "Settings", "SmartForward", "SmartReply", "Sync"})
 
     def test_path_in_any_case_and_with_a_slash(self):
