@@ -340,41 +340,73 @@ static void describe(struct draft *draft, struct slice raw, struct buf *packed, 
     };
 }
 
-/* Sends a stored draft and takes it out of Drafts; a failure leaves it there. */
-static enum err send_draft(struct sync_target *target, struct slice raw, struct draft_result *result)
-{
-    struct eas_request *req = target->run->req;
-    struct actor by = eas_actor(req, false); // the phone learns by a Delete
-    struct change_set changes = { .count = 0 };
-    int status = eas_send(req, raw, true);
-    if (status) {
-        result->status = status == EAS_NO_RECIPIENT || status == EAS_RECIPIENT_UNRESOLVED ? EAS_INVALID_RECIPIENTS : status;
-        return ERR_OK;
-    }
-    enum err err = sync_delete(req->db, eas_account(req), (struct device_id){ 0 }, target->mailbox, &result->item, 1, false,
-                               &by, &changes);
-    eas_publish(req, &changes);
-    return err;
-}
-
 static bool temporary(enum err err)
 {
     return err == ERR_UNAVAILABLE || err == ERR_CANCELLED;
 }
 
-/* A ClientId for storage's memory of what this key did: adds by theirs, sends by the item. */
-static struct slice send_mark(struct eas_request *req, uint32_t item)
+/* What the store remembers of a draft that was sent with this key. */
+static struct slice send_mark(const struct sync_target *target, uint32_t item)
 {
-    return slice_of(arena_printf(req->arena, "send:%u", (unsigned)item));
+    return slice_of(arena_printf(target->run->req->arena, "%.*s:send:%u", SLICE_ARG(target->collection->key), (unsigned)item));
 }
 
-/* Claimed before it is sent, so that a replay does not send again. */
-static enum err claim_send(struct sync_target *target, uint32_t item, bool *fresh)
+static int send_status(int status)
+{
+    switch (status) {
+    case 0:
+    case EAS_PREVIOUSLY_SENT: // by this key, beside us: the reply was lost
+        return SYNC_OK;
+    case EAS_NO_RECIPIENT:
+    case EAS_RECIPIENT_UNRESOLVED:
+        return EAS_INVALID_RECIPIENTS;
+    case EAS_ITEM_NOT_FOUND:
+        return SYNC_NOT_FOUND;
+    case EAS_QUOTA_EXCEEDED:
+        return SYNC_NO_SPACE;
+    default:
+        return status;
+    }
+}
+
+/* Sends a draft as it is stored and takes it out of Drafts, in one transaction that remembers the key: a repeat finds that
+ * it has gone, or sends it. A failure leaves it there. */
+static enum err send_stored(struct sync_target *target, const struct sync_item *item, struct draft_result *result)
 {
     struct eas_request *req = target->run->req;
-    struct slice mark = slice_of(arena_printf(req->arena, "%.*s:%.*s", SLICE_ARG(target->collection->key),
-                                              SLICE_ARG(send_mark(req, item))));
-    return sync_claim_client_id(req->db, eas_account(req), req->device.id, mark, fresh);
+    struct buf raw = { 0 };
+    enum err err = message_read(req->db, &item->message, 0, item->message.size, &raw);
+    if (!err) {
+        struct eas_sending sending = { .raw = buf_slice(&raw), .save = true, .client_id = send_mark(target, item->item),
+                                       .draft_mailbox = target->mailbox, .draft_item = item->item };
+        int status = eas_send_once(req, &sending);
+        err = status == EAS_SERVER_ERROR_RETRY ? ERR_UNAVAILABLE : ERR_OK;
+        result->status = send_status(status);
+    }
+    buf_free(&raw);
+    return err;
+}
+
+/* A draft that has gone was sent by this key, or deleted by somebody. */
+static enum err send_gone(struct sync_target *target, uint32_t item, struct draft_result *result)
+{
+    struct eas_request *req = target->run->req;
+    bool sent = false;
+    enum err err = sync_client_id_known(req->db, eas_account(req), req->device.id, send_mark(target, item), &sent);
+    result->status = sent ? SYNC_OK : SYNC_NOT_FOUND;
+    result->item = item;
+    return err;
+}
+
+static enum err send_draft(struct sync_target *target, uint32_t number, struct draft_result *result)
+{
+    struct eas_request *req = target->run->req;
+    struct sync_item item;
+    const char *const *keywords;
+    size_t keyword_count;
+    enum err err = sync_get_item(req->db, req->arena, eas_account(req), target->mailbox, number, &item, &keywords,
+                                 &keyword_count);
+    return err == ERR_NOT_FOUND ? send_gone(target, number, result) : err ? err : send_stored(target, &item, result);
 }
 
 static void tell(struct draft_result *result, enum err err, const struct sync_result *stored)
@@ -386,7 +418,7 @@ static void tell(struct draft_result *result, enum err err, const struct sync_re
 }
 
 /* The item's status, its flags, and off it goes when the phone says so. */
-static enum err finish(struct sync_target *target, const struct eas_sync_command *command, struct slice raw, enum err err,
+static enum err finish(struct sync_target *target, const struct eas_sync_command *command, enum err err,
                        const struct sync_result *stored, struct draft_result *result)
 {
     struct eas_change change;
@@ -400,11 +432,7 @@ static enum err finish(struct sync_target *target, const struct eas_sync_command
         err = eas_sync_change_flags(target, &change, stored->item);
     if (temporary(err))
         return err;
-    if (!command->send)
-        return ERR_OK;
-    bool fresh = false;
-    err = claim_send(target, stored->item, &fresh);
-    return err || !fresh ? err : send_draft(target, raw, result);
+    return command->send ? send_draft(target, stored->item, result) : ERR_OK;
 }
 
 /* What this key did already: the reply was lost and the phone repeats. false: nothing yet (or *err). */
@@ -442,11 +470,18 @@ enum err eas_draft_add(struct sync_target *target, const struct eas_sync_command
                              command->client_id, &item, &stored, &changes);
         eas_publish(req, &changes);
     }
-    err = finish(target, command, buf_slice(&raw), err, &stored, result);
+    err = finish(target, command, err, &stored, result);
     draft_fini(draft);
     buf_free(&raw);
     buf_free(&packed);
     return err;
+}
+
+/* Whether a Change says something of the text; Send may stand alone, or beside flags. */
+static bool has_content(const struct eas_request *req, const struct eas_sync_command *command)
+{
+    struct eas_change change;
+    return eas_change_parse(command->data, req->version, req->arena, &change) == ERR_OK && change.has_content;
 }
 
 /* The old text with what the phone says in its place. */
@@ -495,13 +530,15 @@ enum err eas_draft_change(struct sync_target *target, const struct eas_sync_comm
     bool repeat = done_before(target, slice_of(arena_printf(req->arena, "%u", (unsigned)number)), &stored, &known);
     if (known) {
         err = known;
-    } else if (repeat && (!command->send || err == ERR_NOT_FOUND)) {
+    } else if (err == ERR_NOT_FOUND && command->send) {
+        err = send_gone(target, number, result);
+    } else if (err == ERR_NOT_FOUND && repeat) {
         tell(result, ERR_OK, &stored); // what came between is told like any other change
         err = ERR_OK;
     } else {
-        if (!err)
+        if (!err && !repeat && has_content(req, command))
             err = rewrite(draft, target, command, &old, &raw, &stored);
-        err = finish(target, command, buf_slice(&raw), err, &stored, result);
+        err = finish(target, command, err, &stored, result);
     }
     draft_fini(draft);
     buf_free(&raw);

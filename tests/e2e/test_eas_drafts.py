@@ -297,3 +297,65 @@ class SendElement(DraftTest):
         _, response = self.change(phone, drafts, item, Node("Email:To", BOB), send=True)
         self.assertIsNone(response)
         self.assertEqual(self.imap("Drafts").search(None, "ALL")[1][0], b"")
+
+    def found(self, subject):
+        return len(self.server.imap(BOB, PASSWORD, select="INBOX").search(None, "SUBJECT", f'"{subject}"')[1][0].split())
+
+    def sending(self, phone, drafts, item, *content):
+        return phone.sync_request(phone.collection(drafts, Node("AirSync:Commands", Node(
+            "AirSync:Change", Node("AirSync:ServerId", item), Node("Email2:Send"), data(*content)))))
+
+    def test_died_between_storing_and_sending(self):
+        """The draft has its new text, but was not sent: the repeat sends it as it is, once and with its attachment once."""
+        phone, drafts = self.writer()
+        subject = f"in between {EasTest.counter}"
+        item = self.add(phone, drafts, Node("Email:To", BOB), Node("Email:Subject", subject), body("x")).get("AirSync:ServerId")
+        request = self.sending(phone, drafts, item, body("last words"), attachments(attach("a", "one.bin", ONE)))
+        sql = Sql(self.server)
+        sql("create function broken() returns trigger language plpgsql as $$ begin raise sqlstate '53200'; end $$;"
+            " create trigger broken before insert on sent_client_id for each row execute function broken()")
+        try:
+            self.assertEqual(phone.post("Sync", request).status, 503)
+        finally:
+            sql("drop trigger broken on sent_client_id; drop function broken()")
+        self.assertEqual(self.found(subject), 0)
+        self.assertIn(b"last words", self.text())
+        for _ in range(2):
+            root = phone.call("Sync", request)
+            response = root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Responses")
+            self.assertTrue(response is None or response.find("AirSync:Change").get("AirSync:Status") == "1", response)
+        bob = self.server.imap(BOB, PASSWORD, select="INBOX")
+        found = bob.search(None, "SUBJECT", f'"{subject}"')[1][0].split()
+        self.assertEqual(len(found), 1)
+        text = bob.fetch(found[0].decode(), "(BODY[])")[1][0][1]
+        self.assertEqual((text.count(b"filename=one.bin"), text.count(b"last words")), (1, 1))
+        self.assertEqual(self.imap("Drafts").search(None, "ALL")[1][0], b"")
+        self.assertEqual(len(self.imap("Sent").search(None, "ALL")[1][0].split()), 1)
+
+    def test_repeats_side_by_side_send_once(self):
+        phone, drafts = self.writer()
+        subject = f"side by side {EasTest.counter}"
+        item = self.add(phone, drafts, Node("Email:To", BOB), Node("Email:Subject", subject), body("x")).get("AirSync:ServerId")
+        request = self.sending(phone, drafts, item, body("y"))
+        answers = [pending.answer() for pending in [phone.start("Sync", request) for _ in range(6)]]
+        for answer in answers:  # an older one ends without an answer, none with an error
+            self.assertIn(answer.status, (200, 503))
+            if answer.status == 200:
+                self.assertIsNone(answer.root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Responses"))
+        self.assertIn(200, [answer.status for answer in answers])
+        self.assertEqual(self.found(subject), 1)
+        self.assertEqual(len(self.imap("Sent").search(None, "ALL")[1][0].split()), 1)
+
+    def test_a_repeat_of_what_was_not_sent_says_so(self):
+        phone, drafts = self.writer()
+        item = self.add(phone, drafts, Node("Email:Subject", "s"), body("x")).get("AirSync:ServerId")
+        request = self.sending(phone, drafts, item, body("y"))
+
+        def status():
+            return phone.call("Sync", request).get("AirSync:Collections", "AirSync:Collection", "AirSync:Responses",
+                                                   "AirSync:Change", "AirSync:Status")
+        self.assertEqual([status(), status()], ["183", "183"])
+        desktop = self.imap("Drafts")
+        desktop.store("1", "+FLAGS", r"(\Deleted)")
+        desktop.expunge()
+        self.assertEqual(status(), "8", "somebody deleted it: it was not sent")
