@@ -197,3 +197,15 @@ enum err mime_searchable_read(const struct mime_meta *meta, const struct mime_so
     out->body = take_buf(&m.body, arena);
     return err;
 }
+
+/* ---- sorting ---- */
+
+struct slice mime_sort_display(struct slice addresses, struct arena *arena)
+{
+    size_t comma = slice_find_slice(addresses, SLICE_LIT(", ")), angle = slice_find_slice(addresses, SLICE_LIT(" <"));
+    // "a@b, Name <c@d>" begins with an address, "Name, First <c@d>" with a name.
+    if (comma < angle && (angle == SIZE_MAX || slice_find(slice_head(addresses, comma), '@') != SIZE_MAX))
+        angle = comma;
+    struct slice first = angle == SIZE_MAX ? addresses : slice_head(addresses, angle);
+    return mime_folded(slice_trim(first), arena);
+}

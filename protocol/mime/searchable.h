@@ -41,3 +41,10 @@ struct mime_searchable { // folded; in the arena
 /* whole: header and body, too. errors: those of the source */
 MUST_USE enum err mime_searchable_read(const struct mime_meta *meta, const struct mime_source *source, bool whole,
                                        struct arena *arena, struct mime_searchable *out);
+
+/* ---- for SORT and THREAD (RFC 5256, RFC 5957) ---- */
+
+/* The display name of the first address of "Name <a@b>, ..."; without one the address. Folded, in the arena. */
+struct slice mime_sort_display(struct slice addresses, struct arena *arena);
+/* Whether taking the base subject takes away a mark of a reply or a forward (RFC 5256 2.1). */
+bool mime_subject_is_reply(struct slice subject);
