@@ -35,9 +35,8 @@ struct search {
     struct arena *arena, *step; // of the search; of one piece of work
     struct plan *root;
     unsigned needs;
-    struct search_row rows[SEARCH_ROWS_MAX];
+    const struct search_row *rows;
     uint8_t verdicts[SEARCH_ROWS_MAX];
-    size_t count;
     struct fact *facts; // SEARCH_ROWS_MAX; NULL: not asked for
     bool has_facts;
     uint32_t order[SEARCH_ROWS_MAX]; // undecided rows, ascending by message
@@ -324,9 +323,7 @@ void search_take(struct search *s, const struct search_row *rows, size_t count)
 {
     bool sorted = true;
     assert(count <= SEARCH_ROWS_MAX);
-    if (count)
-        memcpy(s->rows, rows, count * sizeof *rows);
-    s->count = count;
+    s->rows = rows;
     s->order_count = 0;
     s->has_facts = false;
     for (size_t i = 0; i < count; i++) {

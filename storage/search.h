@@ -19,7 +19,7 @@
 #include "storage/mailbox.h"
 #include "storage/message.h"
 
-#define SEARCH_ROWS_MAX 4096u      // rows of one search_take
+#define SEARCH_ROWS_MAX 2048u      // rows of one search_take
 #define SEARCH_SCOPE_MAX 1000000u  // messages that one search_find goes through
 #define SEARCH_STEP_US 10000       // after about so long a step ends
 #define SEARCH_TEXT_MAX 16777216u  // octets of one message's folded text that are looked at
@@ -105,7 +105,7 @@ struct search *search_open(struct account_id account, const struct search_node *
 void search_close(struct search **search);
 /* Whether something has to be read: else search_step needs no db. */
 bool search_needs_store(const struct search *search);
-/* The rows to judge next; copied. At most SEARCH_ROWS_MAX. */
+/* The rows to judge next, at most SEARCH_ROWS_MAX; they stay the caller's, unchanged until the next call. */
 void search_take(struct search *search, const struct search_row *rows, size_t count);
 /* Goes on judging; *done when all rows taken are judged. errors: ERR_UNAVAILABLE, ERR_CANCELLED (db_cancel) */
 MUST_USE enum err search_step(struct search *search, struct db *db, bool *done);

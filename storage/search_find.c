@@ -29,6 +29,7 @@ struct search_find {
     struct candidate *rows;
     size_t count, room;
     size_t judged, taken; // rows before `judged` are; `taken` further ones are at the search
+    struct search_row window[WINDOW_ROWS];
     struct search_found *hits;
     size_t hit_count;
     uint32_t limit;
@@ -191,12 +192,11 @@ static void take_hits(struct search_find *f)
 
 static enum err judge_window(struct search_find *f, struct db *db)
 {
-    struct search_row rows[WINDOW_ROWS];
     bool done;
     if (!f->taken) {
         for (; f->taken < WINDOW_ROWS && f->judged + f->taken < f->count; f->taken++)
-            rows[f->taken] = f->rows[f->judged + f->taken].row;
-        search_take(f->search, rows, f->taken);
+            f->window[f->taken] = f->rows[f->judged + f->taken].row;
+        search_take(f->search, f->window, f->taken);
     }
     enum err err = search_step(f->search, db, &done);
     if (!err && done)

@@ -257,8 +257,6 @@ static bool needs_store(const struct search_node *node)
     return false;
 }
 
-bool imap_search_uses_numbers(const struct search_program *program);
-
 static bool uses_numbers(const struct search_key *key)
 {
     for (; key; key = key->next)
@@ -275,6 +273,13 @@ bool imap_search_uses_numbers(const struct search_program *program)
 static enum imap_result refuse_charset(struct imap_session *s)
 {
     return imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] this charset is not known");
+}
+
+/* Rows judged together: where nothing is read a few do. */
+static uint32_t window_of(const struct search_node *query, uint32_t total)
+{
+    uint32_t most = needs_store(query) ? SEARCH_ROWS_MAX : 256;
+    return total < most ? total + 1 : most;
 }
 
 enum imap_result imap_search_init(struct imap_session *s, struct worker *worker, const struct search_program *program,
@@ -300,11 +305,11 @@ enum imap_result imap_search_init(struct imap_session *s, struct worker *worker,
         .program = program,
         .query = query,
         .search = search_open(s->account, query, &search_reader),
-        .rows = mem_realloc(NULL, (total < SEARCH_ROWS_MAX ? total + 1 : SEARCH_ROWS_MAX) * sizeof *work->rows),
+        .rows = mem_realloc(NULL, window_of(query, total) * sizeof *work->rows),
+        .window = window_of(query, total),
         .first = 1,
         .total = total,
         .start_us = clock_mono_us(),
-        .same_flags = s->fresh == s->view,
     };
     return IMAP_WAIT;
 }
@@ -326,7 +331,7 @@ const struct placement *imap_search_row(const struct imap_session *s, uint32_t n
 static void take_window(struct imap_session *s, struct imap_search *w)
 {
     uint32_t left = w->total + 1 - w->first;
-    w->count = left < SEARCH_ROWS_MAX ? left : SEARCH_ROWS_MAX;
+    w->count = left < w->window ? left : w->window;
     for (uint32_t i = 0; i < w->count; i++)
         w->rows[i] = (struct search_row){ s->mailbox, *imap_search_row(s, w->first + i) };
     search_take(w->search, w->rows, w->count);

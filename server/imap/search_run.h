@@ -10,11 +10,10 @@ struct imap_search {
     struct search_node *query;
     struct search *search;
     struct search_row *rows; // the window that is judged: message numbers from `first` on
-    uint32_t first, count, total;
+    uint32_t first, count, window, total;
     uint32_t *hits; // message numbers, ascending
     size_t hit_count, hit_room;
     int64_t start_us;
-    bool same_flags; // the view is the newest version
 };
 
 /* Translates the program and gets ready. IMAP_WAIT: go on with imap_search_step; IMAP_DONE: a refusal is replied;
