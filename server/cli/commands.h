@@ -14,6 +14,7 @@
     X(device_block) \
     X(device_allow) \
     X(device_reset) \
+    X(doctor_messages) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \
