@@ -1,6 +1,7 @@
 #include "protocol/mime/compose.h"
 
 #include <gmime/gmime.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -323,4 +324,43 @@ void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
     if (raw.len)
         buf_add(out, slice_make(kept, (size_t)(raw.at + raw.len - kept)));
     arena_close(&arena);
+}
+
+/* ---- attaching ---- */
+
+static void make_boundary(char boundary[40])
+{
+    uint64_t random[2] = { ((uint64_t)g_random_int() << 32) | g_random_int(), ((uint64_t)g_random_int() << 32) | g_random_int() };
+    snprintf(boundary, 40, "=-%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+}
+
+/* The fields that are the body's (inner) or the message's. */
+static void copy_fields(struct slice header, bool inner, struct buf *out)
+{
+    struct slice name, value, line;
+    while (mime_field_next(&header, &name, &value, &line)) {
+        bool is_version = slice_eq_nocase(name, SLICE_LIT("mime-version"));
+        if (slice_starts_nocase(name, SLICE_LIT("content-")) == inner && !is_version)
+            buf_add(out, line);
+    }
+}
+
+void mime_attach(struct slice raw, const struct mime_attachment *attachments, size_t count, struct buf *out)
+{
+    struct slice header = header_of(raw), body = slice_tail(raw, header.len);
+    char boundary[40];
+    mime_library();
+    make_boundary(boundary);
+    copy_fields(header, false, out);
+    buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+    copy_fields(header, true, out);
+    buf_add_text(out, "\r\n");
+    buf_add(out, body);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "\r\n--%s\r\n", boundary);
+        GMimeObject *part = attachment_part(&attachments[i]);
+        write_object(part, out);
+        g_object_unref(part);
+    }
+    buf_printf(out, "\r\n--%s--\r\n", boundary);
 }

@@ -24,6 +24,9 @@ struct mime_draft {
 };
 void mime_compose(const struct mime_draft *draft, struct buf *out);
 
+/* A message as it is, to the octet, with attachments behind it in a multipart/mixed around its body. */
+void mime_attach(struct slice raw, const struct mime_attachment *attachments, size_t count, struct buf *out);
+
 /* Envelope recipients (To, Cc, Bcc) and sender of a message about to be sent; addresses only. */
 void mime_recipients(struct slice raw, struct arena *arena, struct slice **recipients, size_t *count,
                      struct slice *from);
