@@ -6,7 +6,7 @@ import unittest
 
 from eas_base import BOB, RICH, VERSIONS, EasTest, Sql
 from eas_client import Node, Phone
-from harness import PASSWORD, Server, message
+from harness import PASSWORD, Server, message, wait_for
 
 
 def mail(subject, to=BOB, headers="", text="x"):
@@ -232,8 +232,8 @@ class Trouble(unittest.TestCase):
             phones, sql = Phones(server, self.USERS, "lost"), Sql(server, "postgres")
             for _ in range(8):
                 phones.wait_sent(10)
-                ended = sql(f"select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{server.database}'")
-                self.assertGreater(int(ended[0]), 0)
+                wait_for(lambda: sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+                                     f"'{server.database}'") != ["0"], "sessions to be ended")
             phones.wait_sent(10)
             phones.join()
             self.assertEqual(phones.open_ones, {})
