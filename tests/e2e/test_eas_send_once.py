@@ -115,7 +115,9 @@ class Statuses(EasTest):
             phone.send(mail("s", to=to), f"v{verb}", command=command, source=(inbox, item))
             self.assertEqual(sql("select extra->'verb'->>'n' from placement where extra ? 'verb' and removed_at is null and"
                                  f" account_id = (select account_id from directory where login = '{self.user}')"), [verb])
-        phone.sync(inbox)
+        commands = phone.sync(inbox).find("AirSync:Commands").children
+        self.assertEqual([command.tag for command in commands], ["AirSync:Change"])
+        self.assertEqual(commands[0].get("AirSync:ApplicationData", "Email:Subject"), "Rich", "the whole item: a lesser Change cannot tell the verb")
         self.assertIn(b"\\Answered", self.imap().fetch("1", "(FLAGS)")[1][0])
 
     def test_one_person_gets_one_mail(self):
