@@ -319,9 +319,3 @@ int eas_send_once(struct eas_request *req, const struct eas_sending *sending)
     buf_free(&text);
     return status;
 }
-
-int eas_send(struct eas_request *req, struct slice raw, bool save)
-{
-    struct eas_sending sending = { .raw = raw, .save = save };
-    return eas_send_once(req, &sending);
-}
