@@ -93,8 +93,8 @@ static int by_depth(const void *a, const void *b)
 }
 
 /* What changed after s for the device, and the clock of that snapshot. s -1: everything live. */
-static enum err changed_since(struct db *db, struct arena *arena, struct account_id account, struct device_id device, int64_t s,
-                              struct folder_look *look, int64_t *clock)
+static enum err changed_since(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                              int64_t s, struct folder_look *look, int64_t *clock)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
@@ -194,7 +194,8 @@ static enum err check_name(struct db *db, struct account_id account, struct mail
     return err;
 }
 
-/* Remembers the change and ends the transaction. The state stays where it was: marks at the rows say what the device knows. */
+/* Remembers the change and ends the transaction. The state stays where it was: marks at the rows say what the device
+ * knows. */
 static enum err finish(struct db *db, enum err err, struct account_id account, struct device_id device, struct slice key,
                        struct slice what, struct mailbox_id id, int64_t s, char new_key[SYNC_KEY_MAX + 1],
                        const struct change_set *made, struct change_set *changes)

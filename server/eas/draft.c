@@ -52,7 +52,8 @@ static enum err add_attachment(struct draft *draft, const struct mime_attachment
 
 /* ---- what the old message gives ---- */
 
-static enum err keep_attachment(struct draft *draft, const struct message_row *row, const struct mime_meta *meta, size_t index)
+static enum err keep_attachment(struct draft *draft, const struct message_row *row, const struct mime_meta *meta,
+                                size_t index)
 {
     const struct mime_part *part = &meta->parts[index];
     if (draft->octets_count == ATTACHMENTS_MAX)
@@ -348,7 +349,8 @@ static bool temporary(enum err err)
 /* What the store remembers of a draft that was sent with this key. */
 static struct slice send_mark(const struct sync_target *target, uint32_t item)
 {
-    return slice_of(arena_printf(target->run->req->arena, "%.*s:send:%u", SLICE_ARG(target->collection->key), (unsigned)item));
+    struct slice key = target->collection->key;
+    return slice_of(arena_printf(target->run->req->arena, "%.*s:send:%u", SLICE_ARG(key), (unsigned)item));
 }
 
 static int send_status(int status)
