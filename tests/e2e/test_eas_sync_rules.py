@@ -63,6 +63,15 @@ class Refusals(EasTest):
             status = root.get("GetItemEstimate:Status") or root.get("GetItemEstimate:Response", "GetItemEstimate:Status")
             self.assertEqual(status, expected, value)
 
+    def test_who_starts_over_is_told_the_offer_again(self):
+        """Digest 2.2."""
+        phone, inbox = self.primed()
+        for command, root in (("Sync", phone.sync_request(phone.collection(inbox, key="nope"))),
+                              ("FolderSync", Node("FolderHierarchy:FolderSync", Node("FolderHierarchy:SyncKey", "nope")))):
+            answer = phone.post(command, root)
+            self.assertEqual(answer.headers.get_all("MS-ASProtocolVersions"), ["12.0,12.1,14.0,14.1,16.0,16.1"], command)
+        self.assertIsNone(phone.post("Sync", phone.sync_request(phone.collection(inbox))).headers["MS-ASProtocolVersions"])
+
     def test_the_recipient_cache_is_not_there(self):
         """Digest 6.3: what is about RI is 3."""
         phone = self.phone()
@@ -230,6 +239,14 @@ class EmptyFolders(EasTest):
                     collection = root.find("GetItemEstimate:Response", "GetItemEstimate:Collection")
                     self.assertEqual((collection.get("GetItemEstimate:Estimate"), collection.get("GetItemEstimate:Class")),
                                      ("0", name if version < "14" else None))
+
+    def test_only_mail_has_conversations(self):
+        phone = self.phone()
+        folder, mode = phone.folder("Calendar"), Node("AirSync:ConversationMode", 1)
+        self.assertEqual(phone.sync(folder, mode).get("AirSync:Status"), "4")
+        root = phone.call("GetItemEstimate", Node("GetItemEstimate:GetItemEstimate", Node("GetItemEstimate:Collections", Node(
+            "GetItemEstimate:Collection", Node("AirSync:SyncKey", "1"), Node("GetItemEstimate:CollectionId", folder), mode))))
+        self.assertEqual(root.get("GetItemEstimate:Status"), "103")
 
     def test_they_may_be_watched_beside_mail(self):
         phone, inbox = self.primed()
