@@ -303,7 +303,7 @@ void eas_draft_write_result(const struct sync_target *target, struct wbxml_write
         return;
     struct mime_meta meta = { .thread = (int64_t)thread, .date_us = (int64_t)date };
     wbxml_start(writer, WB_AirSync_ApplicationData);
-    eas_email_write_conversation(writer, &meta, (int64_t)date);
+    eas_email_write_conversation(writer, &meta);
     bool begun = in.len > 0;
     if (begun)
         wbxml_start(writer, WB_AirSyncBase_Attachments);
