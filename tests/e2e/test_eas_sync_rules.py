@@ -1,6 +1,8 @@
 """Sync, GetItemEstimate and the hierarchy: what is refused with which Status, and what an answer's limits do."""
+import gzip
+
 from eas_base import VERSIONS, EasTest
-from eas_client import Node, Phone
+from eas_client import Node, Phone, decode
 
 
 def options(*content):
@@ -165,6 +167,43 @@ class Contents(EasTest):
         phone.sync(inbox)
         body = phone.items[inbox][phone.item(inbox, "y")].find("AirSyncBase:Body")
         self.assertEqual(body.get("AirSyncBase:Type"), "2")
+
+
+class Packed(EasTest):
+    def test_answers_are_packed_for_phones_that_ask(self):
+        """Digest 2.11: above EAS_GZIP_MIN octets, and only when asked."""
+        self.deliver("long", text="the same words\r\n" * 1000)
+        phone = self.phone()
+        inbox = phone.folder("Inbox")
+        phone.sync(inbox)
+        request = phone.sync_request(phone.collection(inbox, Phone.options(0, (1, None))))
+        plain = phone.post("Sync", request)
+        self.assertIsNone(plain.headers["Content-Encoding"])
+        self.assertGreater(len(plain.body), 16000)
+        packed = phone.post("Sync", request, Accept_Encoding="deflate, gzip")
+        self.assertEqual((packed.headers["Content-Encoding"], packed.headers["Vary"]), ("gzip", "Accept-Encoding"))
+        self.assertEqual(int(packed.headers["Content-Length"]), len(packed.body))
+        self.assertLess(len(packed.body), 2000)
+        root = decode(gzip.decompress(packed.body))
+        shape = root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Commands")
+        self.assertEqual(repr(shape), repr(plain.root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Commands")))
+        phone.take(root)
+        for root, encoding in ((phone.ping_request(1, inbox), "gzip"), (request, "gzip;q=0")):
+            answer = phone.post("Ping" if encoding == "gzip" else "Sync", root, Accept_Encoding=encoding)
+            self.assertIsNone(answer.headers["Content-Encoding"])
+
+
+class Unpacked(EasTest):
+    settings = {"eas__gzip": "false"}
+
+    def test_unless_it_is_switched_off(self):
+        self.deliver("long", text="the same words\r\n" * 1000)
+        phone = self.phone()
+        inbox = phone.folder("Inbox")
+        phone.sync(inbox)
+        answer = phone.post("Sync", phone.sync_request(phone.collection(inbox, Phone.options(0, (1, None)))), Accept_Encoding="gzip")
+        self.assertIsNone(answer.headers["Content-Encoding"])
+        self.assertGreater(len(answer.body), 16000)
 
 
 class CutByTime(EasTest):
