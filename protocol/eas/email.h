@@ -53,8 +53,6 @@ struct eas_email {
 void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email);
 /* Read, Flag and (14.0 and later) Categories alone: a Change that leaves the content as it is. */
 void eas_email_write_flags(struct wbxml_writer *writer, const struct eas_email *email);
-/* ConversationId and ConversationIndex; nothing for a message without a thread. */
-void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta, int64_t received_us);
 /* Whether a part is listed as attachment, and its name (never empty; in the arena when made up). */
 bool eas_part_is_attachment(const struct mime_meta *meta, size_t part);
 /* The part's name for display; text lives in meta or in name_room. */
@@ -75,3 +73,5 @@ struct eas_change {
 /* Reads ApplicationData of a Change. errors: ERR_SYNTAX (item Status 6: bad values), ERR_LIMIT (too many categories) */
 MUST_USE enum err eas_change_parse(const struct wbxml_node *data, int version, struct arena *arena,
                                    struct eas_change *change);
+/* ConversationId and ConversationIndex alone; nothing for a message without a thread. */
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta);

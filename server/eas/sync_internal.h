@@ -31,6 +31,7 @@ struct sync_run { // one request
     int64_t answer_us;  // eas.sync_answer_ms
     bool told;          // a collection stands in the answer
     bool may_wait;      // nothing has been told that forbids waiting
+    bool starts_over;   // a collection has to: the offer of versions goes with the answer
     enum err fatal;     // the whole request cannot be answered
 };
 
