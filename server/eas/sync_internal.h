@@ -29,6 +29,7 @@ struct sync_run { // one request
     struct eas_sync_request sync;
     uint32_t window;    // items left over all collections
     bool told;          // a collection stands in the answer
+    bool keys_filled;   // the phone left keys to us: it repeats what was kept
     bool may_wait;      // nothing has been told that forbids waiting
     enum err fatal;     // the whole request cannot be answered
 };
