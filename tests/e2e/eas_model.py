@@ -66,6 +66,10 @@ class Desk:
     def folder(self, *but):
         return self.rnd.choice([name for name in self.mailboxes() if name not in but])
 
+    def note(self, mailbox, command):
+        self.run.say(f"  {mailbox}: {command}")
+        self.imap().ok(command)
+
     # ---- steps ----
 
     def deliver(self):
@@ -76,6 +80,7 @@ class Desk:
         mailbox, age = self.folder(), self.rnd.choice(AGES)
         date = time.strftime("%d-%b-%Y %H:%M:%S +0000", time.gmtime(time.time() - age * 86400))
         octets = message(self.run.subject("a"), to=self.user)
+        self.run.say(f"  {mailbox}: {octets[octets.index(b'Subject'):][:14]} {age} days")
         flags = self.rnd.choice(("", "\\Seen", "\\Flagged", "red \\Seen"))
         self.imap().ok(b'APPEND "%s" (%s) "%s" {%d+}\r\n%s' % (mailbox.encode(), flags.encode(), date.encode(), len(octets), octets))
 
@@ -84,21 +89,20 @@ class Desk:
         uids = self.some(mailbox, 20)
         if uids:
             flag = self.rnd.choice(("\\Seen", "\\Seen", "\\Flagged", "red", "$Forwarded", "\\Answered"))
-            words = f"UID STORE {uids} {self.rnd.choice('+-')}FLAGS.SILENT ({flag})"
-            self.run.say(f"  {mailbox}: {words}")
-            self.imap().ok(words)
+            self.note(mailbox, f"UID STORE {uids} {self.rnd.choice('+-')}FLAGS.SILENT ({flag})")
 
     def expunge(self):
-        uids = self.some(self.folder())
+        mailbox = self.folder()
+        uids = self.some(mailbox)
         if uids:
-            self.imap().ok(f"UID STORE {uids} +FLAGS.SILENT (\\Deleted)")
+            self.note(mailbox, f"UID STORE {uids} +FLAGS.SILENT (\\Deleted)")
             self.imap().ok("EXPUNGE")
 
     def carry(self):
         mailbox = self.folder()
         uids = self.some(mailbox)
         if uids:
-            self.imap().ok(f"UID {self.rnd.choice(('MOVE', 'MOVE', 'COPY'))} {uids} \"{self.folder(mailbox)}\"")
+            self.note(mailbox, f"UID {self.rnd.choice(('MOVE', 'MOVE', 'COPY'))} {uids} \"{self.folder(mailbox)}\"")
 
     def folders(self):
         mine = [name for name in self.mailboxes() if name.startswith("F")]
@@ -409,6 +413,7 @@ class Handset(Phone):
         target = self.rnd.choice(targets)
         root = Node("Move:MoveItems", Node("Move:Move", Node("Move:SrcMsgId", item), Node("Move:SrcFldId", folder),
                                            Node("Move:DstFldId", target)))
+        self.run.say(f"  {item} to {target}")
 
         def take(answer):
             response = answer.root.find("Move:Response")
@@ -559,7 +564,7 @@ class Handset(Phone):
             if answer:
                 self.took_sync(answer, [folder], {folder: self.filters.get(folder)}, set(), None)
             if news != (folder in told):
-                raise Wrong(f"Ping says {sorted(told)} of {folders}, Sync of {folder} has {'news' if news else 'none'}")
+                raise Wrong(f"Ping says {sorted(told)} of {folders}, Sync of {folder} has {'news' if news else 'none'}: {answer and (answer.root or answer.body)}")
 
     def hang(self):
         """A Sync that waits on the Inbox until mail comes."""
