@@ -23,10 +23,11 @@ import http.client
 import os
 import re
 import sys
+import time
 import unittest
 
 from eas_base import EasTest
-from eas_client import NAMES, TOKENS, Answer, Node, Pending, Phone, encode, multipart
+from eas_client import TOKENS, Node, Pending, Phone, decode, encode, multipart
 from harness import LIMIT_S, PASSWORD, ROOT, Server, message
 
 FOLDER = os.path.join(ROOT, "tests", "wire", "eas")
@@ -34,7 +35,10 @@ VERSIONS = ("12.0", "12.1", "14.0", "14.1", "16.0", "16.1")
 # Commands that not every version has: MS-ASCMD 1.7 (Versioning and Capability Negotiation).
 ONLY = {"GetAttachment": ("12.0", "12.1"), "Find": ("16.1",)}
 NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-FRESH = (("key", r"[0-9a-f]{32}"), ("date", r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"))  # what differs in every run
+DATE = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+# What keys are called when an answer is written down: inbox_1, inbox_2, tree_1 ...; a request may say {inbox} for the newest
+# and {inbox_} for the one before it, which become these names.
+FOLDERS = {"1": "inbox", "2": "drafts", "3": "sent", "4": "trash", "5": "junk", "6": "archive"}
 
 
 class Mismatch(AssertionError):
@@ -90,6 +94,11 @@ class Step:
 
     def __init__(self, number, text):
         self.number, self.text, self.body, self.headers = number, text, [], []
+
+    def headers_as_said(self, answer):
+        names = [line.split(": ", 1)[0] for line in self.headers]
+        return [line if "{any}" in line else f"H: {name}: {answer.headers.get(name, '')}" for name, line in zip(names, (
+            "H: " + line for line in self.headers))]
 
 
 def steps_of(lines):
@@ -165,6 +174,8 @@ class Player:
 
     def request(self, step):
         """Sends it; the answer is read by S:."""
+        if self.record:
+            self.pin(step)
         words = self.fill(step.text[3:]).split()
         query = dict(word.split("=", 1) for word in words[1:])
         headers = dict(self.fill(line).split(": ", 1) for line in step.headers)
@@ -188,7 +199,6 @@ class Player:
         if answer.root is not None:
             return show(answer.root)
         if answer.headers.get("Content-Type", "").startswith("application/vnd.ms-sync.multipart"):
-            from eas_client import decode
             parts = multipart(answer.body)
             return show(decode(parts[0])) + [f"    | {part.decode('utf-8', 'backslashreplace')}" for part in parts[1:]]
         lines = answer.body.decode("utf-8", "backslashreplace").replace("\r\n", "\n").split("\n")
@@ -217,34 +227,44 @@ class Player:
 
     # ---- writing down what the server says ----
 
-    def fresh_names(self, text):
-        """What differs in every run becomes a name."""
-        for value, name in sorted(((v, n) for n, v in self.names.items() if len(v) > 5 and n not in ("password",)), key=lambda x: -len(x[0])):
-            text = text.replace(value, "{" + name + "}")
-        for kind, pattern in FRESH:
-            for value in re.findall(pattern, text):
-                if kind == "date" and not value.startswith(self.today()):
-                    continue
-                name = f"{kind}{1 + sum(known.startswith(kind) for known in self.names)}"
-                self.names[name] = value
-                text = text.replace(value, "{" + name + "}")
-        return text
+    def call(self, label, value):
+        """A name for a value that differs in every run."""
+        if value not in self.names.values():
+            count = sum(bool(re.fullmatch(label + r"_\d+", name)) for name in self.names)
+            self.names[f"{label}_{count + 1}"] = value
 
-    @staticmethod
-    def today():
-        import time
-        return time.strftime("%Y-%m-%d", time.gmtime())
+    def newest(self, text):
+        """A request with {inbox} and {inbox_} as the names that they stand for."""
+        def one(found):
+            label, before = found.group(1), found.group(2)
+            count = sum(bool(re.fullmatch(label + r"_\d+", name)) for name in self.names)
+            return "{%s_%d}" % (label, count - len(before)) if count else found.group(0)
+        return re.sub(r"\{([a-z]+)(_*)\}", one, text)
+
+    def pin(self, step):
+        """The names of the newest keys, in the step and in the file."""
+        step.text, step.headers = self.newest(step.text), [self.newest(line) for line in step.headers]
+        step.body = [(number, self.newest(line)) for number, line in step.body]
+        rows = [step.text] + ["H: " + line for line in step.headers] + [line for _, line in step.body]
+        self.lines[step.number - 1:step.number - 1 + len(rows)] = rows
 
     def note(self, step, answer, lines):
-        text = [f"S: {answer.status}"]
-        text += [f"H: {line.split(': ', 1)[0]}: {self.fresh_names(answer.headers.get(line.split(': ', 1)[0], ''))}" for line in step.headers]
-        fresh = []
-        for line in lines:
-            policy = re.match(r"( *PolicyKey = )(\d+)$", line)
-            if policy and policy.group(2) not in self.names.values():
-                self.names[f"policy{1 + sum(n.startswith('policy') for n in self.names)}"] = policy.group(2)
-            fresh.append(self.fresh_names(line))
-        self.said[step.number] = (len(step.body) + len(step.headers), text + fresh)
+        for line, after in zip(lines, lines[1:] + [""]):
+            tag, _, value = line.strip().partition(" = ")
+            if tag == "SyncKey" and len(value) > 8:
+                folder = re.match(r" *CollectionId = (.*)", after)
+                self.call(FOLDERS.get(folder.group(1), "box" + folder.group(1)) if folder else "tree", value)
+            elif tag == "PolicyKey":
+                self.call("policy", value)
+            elif tag.endswith("FileReference"):
+                self.call("file", value)
+            elif DATE.fullmatch(value) and value.startswith(time.strftime("%Y-%m-%d", time.gmtime())) and not value.endswith("0.000Z"):
+                self.call("date", value)
+        known = sorted(((value, name) for name, value in self.names.items() if len(value) > 4), key=lambda row: -len(row[0]))
+        text = [f"S: {answer.status}"] + step.headers_as_said(answer) + lines
+        for value, name in known:
+            text = [line.replace(value, "{" + name + "}") for line in text]
+        self.said[step.number] = (len(step.body) + len(step.headers), text)
 
     def written(self):
         out, skip = [], 0
@@ -387,12 +407,17 @@ class EveryCommand(EasTest):
 
 
 def record(paths):
+    """Writes into each file what the server says; what differs between two runs is {any}."""
     for path in paths:
+        written = []
         with open(path, encoding="utf-8") as f:
-            player = Played.player(path, f.read().split("\n"), record=True)
-        player.play()
+            lines = f.read().split("\n")
+        for _ in range(2):
+            player = Played.player(path, list(lines), record=True)
+            player.play()
+            written.append(player.written())
         with open(path, "w", encoding="utf-8") as f:
-            f.write("\n".join(player.written()))
+            f.write("\n".join(one if one == two else one.split(" = ")[0] + " = {any}" for one, two in zip(*written)))
     Played.tearDownClass()
 
 
