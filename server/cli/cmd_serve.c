@@ -18,6 +18,7 @@
 #include "server/http/admin.h"
 #include "server/imap/snapshot.h"
 #include "server/server.h"
+#include "server/smtp/autoreply.h"
 #include "server/smtp/postman.h"
 
 #define CONNECTIONS_SPARE 10 // of the database, beside the workers': hub, housekeeping, commands
@@ -211,7 +212,8 @@ static enum err build(struct service *s, struct trace *trace)
                  &s->server.hub) ||
         open_auth(s) ||
         snapshots_open((size_t)settings_int(set, SETTING_IMAP_SNAPSHOT_BYTES), s->server.hub, &s->server.snapshots) ||
-        postman_open(s->server.workers, s->server.hub, &s->server.postman))
+        autoreply_open(s->server.workers, s->server.loops, s->server.hub, set, s->server.hostname, &s->server.autoreply) ||
+        postman_open(s->server.workers, s->server.hub, s->server.autoreply, &s->server.postman))
         return fail(trace, ERR_UNAVAILABLE, "threads could not be started");
     s->eas = eas_app_open(&s->server);
     s->admin = admin_app_open(&s->server);
@@ -234,6 +236,7 @@ static void take_down(struct service *s)
     if (s->admin)
         admin_app_close(&s->admin);
     postman_close(&s->server.postman);
+    autoreply_close(&s->server.autoreply);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);
     hub_close(&s->server.hub); // its listener tells the two below
