@@ -19,7 +19,7 @@ OUTBOX = "outbox"
 AGES = (0, 0, 0, 4.5, 10.5, 20.5, 40.5)  # days; far from where any filter cuts, so that no hour changes the result
 DAYS = {0: None, 2: 3, 3: 7, 4: 14, 5: 31}
 ROUNDS_MAX = 300
-FOLD = 0
+FOLD = 0.7
 SETTINGS = {"log__level": "debug"}
 # Statuses that another client's work makes right: gone meanwhile.
 MOVE_STATUSES, CHANGE_STATUSES, FOLDER_STATUSES = {"1", "2", "3", "4"}, {"8"}, {"1", "2", "4", "5"}

@@ -412,7 +412,8 @@ def record(paths):
         written = []
         with open(path, encoding="utf-8") as f:
             lines = f.read().split("\n")
-        for _ in range(2):
+        for turn in range(2):
+            time.sleep(1.1 * turn)  # another second, for what is made of the time
             player = Played.player(path, list(lines), record=True)
             player.play()
             written.append(player.written())
