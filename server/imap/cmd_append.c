@@ -19,12 +19,12 @@ struct append_args {
 };
 
 /* append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal: all in front of the literal. */
-static enum err parse_head(struct slice *in, struct arena *arena, struct append_args *a)
+static enum err parse_head(struct imap_session *s, struct slice *in, struct append_args *a)
 {
-    enum err err = mailbox_name_parse(in, arena, &a->path);
+    enum err err = mailbox_name_parse(s, in, &a->path);
     struct slice rest = *in;
     if (!err && scan_sp(&rest) && rest.len && rest.at[0] == '(') {
-        err = scan_flag_list(&rest, arena, false, &a->flags);
+        err = scan_flag_list(&rest, s->arena, false, &a->flags);
         *in = rest;
     }
     rest = *in;
@@ -58,7 +58,7 @@ bool imap_append_begin(struct imap_session *s, struct slice line, const struct s
     // The line lives in the in-buffer, which moves on.
     struct slice rest = arena_copy(s->arena, in);
     struct append_args *a = arena_new(s->arena, struct append_args, 1);
-    if (parse_head(&rest, s->arena, a))
+    if (parse_head(s, &rest, a))
         return false; // the literal may be the mailbox's name
     s->tag = arena_text(s->arena, tag);
     s->uid = false;

@@ -7,12 +7,12 @@ struct copy_args {
     struct slice path;
 };
 
-static enum err parse_copy(struct slice *in, struct arena *arena, void **args)
+static enum err parse_copy(struct imap_session *s, struct slice *in, void **args)
 {
-    struct copy_args *a = arena_new(arena, struct copy_args, 1);
+    struct copy_args *a = arena_new(s->arena, struct copy_args, 1);
     *args = a;
-    enum err err = scan_sp(in) ? uidset_parse(in, arena, &a->set) : ERR_SYNTAX;
-    return err ? err : mailbox_name_parse(in, arena, &a->path);
+    enum err err = scan_sp(in) ? uidset_parse(in, s->arena, &a->set) : ERR_SYNTAX;
+    return err ? err : mailbox_name_parse(s, in, &a->path);
 }
 
 static void write_copyuid(struct imap_session *s, struct buf *out, uint32_t uidvalidity, const struct copied *copied,
@@ -93,7 +93,7 @@ const struct imap_command imap_copy = {
     .source = "RFC 3501 6.4.7, RFC 4315 3",
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_WRITES,
-    .parse = parse_copy,
+    .parse_in = parse_copy,
     .run = run_copy,
 };
 const struct imap_command imap_move = {
@@ -102,6 +102,6 @@ const struct imap_command imap_move = {
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_WRITES,
     .capability = "MOVE",
-    .parse = parse_copy,
+    .parse_in = parse_copy,
     .run = run_move,
 };

@@ -1,6 +1,6 @@
 /* SELECT, EXAMINE, CLOSE, UNSELECT. */
 #include "server/imap/mailbox_name.h"
-#include "server/imap/session.h"
+#include "server/imap/status.h"
 
 #define LOOP_ROWS_MAX 10000u // the first unseen message is looked for on the loop
 
@@ -9,11 +9,11 @@ struct select_args {
     bool condstore;
 };
 
-static enum err parse_select(struct slice *in, struct arena *arena, void **args)
+static enum err parse_select(struct imap_session *s, struct slice *in, void **args)
 {
-    struct select_args *a = arena_new(arena, struct select_args, 1);
+    struct select_args *a = arena_new(s->arena, struct select_args, 1);
     *args = a;
-    enum err err = mailbox_name_parse(in, arena, &a->path);
+    enum err err = mailbox_name_parse(s, in, &a->path);
     if (!err && slice_take(in, ' ')) { // select-params (RFC 7162 3.1.8)
         if (!slice_take(in, '(') || !scan_word(in, "CONDSTORE") || !slice_take(in, ')'))
             return ERR_SYNTAX;
@@ -31,18 +31,36 @@ static uint32_t first_unseen(const struct snapshot *view)
     return 0;
 }
 
+/* LIST of the mailbox, with the name it was asked by if that is not its own (RFC 9051 6.3.2). */
+static void tell_name(struct imap_session *s)
+{
+    const struct select_args *a = s->args;
+    struct slice name = mailbox_name_canonical(s, a->path);
+    buf_add_text(&s->out, "* LIST () \"/\" ");
+    mailbox_name_write(s, name);
+    if (!slice_eq(name, a->path)) {
+        buf_add_text(&s->out, " (\"OLDNAME\" (");
+        mailbox_name_write(s, a->path);
+        buf_add_text(&s->out, "))");
+    }
+    buf_add_text(&s->out, "\r\n");
+}
+
 static void tell_mailbox(struct imap_session *s)
 {
     const struct snapshot_facts *facts = snapshot_facts(s->view);
     uint32_t count = snapshot_count(s->view), unseen = first_unseen(s->view);
-    uint32_t recent = count + 1 - snapshot_first_from(s->view, s->first_recent);
     struct buf flags = { 0 };
     s->told_keywords = facts->keyword_count;
     buf_add_text(&flags, "\\Answered \\Flagged \\Deleted \\Seen \\Draft");
     for (size_t i = 0; i < facts->keyword_count; i++)
         buf_printf(&flags, " %s", facts->keywords[i]);
-    imap_write(s, "* FLAGS (%.*s)\r\n* %u EXISTS\r\n* %u RECENT\r\n", SLICE_ARG(buf_slice(&flags)), count, recent);
-    if (unseen)
+    imap_write(s, "* FLAGS (%.*s)\r\n* %u EXISTS\r\n", SLICE_ARG(buf_slice(&flags)), count);
+    if (s->rev2)
+        tell_name(s);
+    else
+        imap_write(s, "* %u RECENT\r\n", count + 1 - snapshot_first_from(s->view, s->first_recent));
+    if (unseen && !s->rev2)
         imap_write(s, "* OK [UNSEEN %u] first unseen\r\n", unseen);
     if (s->read_only)
         imap_write(s, "* OK [PERMANENTFLAGS ()] read-only\r\n");
@@ -50,6 +68,7 @@ static void tell_mailbox(struct imap_session *s)
         imap_write(s, "* OK [PERMANENTFLAGS (%.*s \\*)] kept\r\n", SLICE_ARG(buf_slice(&flags)));
     imap_write(s, "* OK [UIDVALIDITY %u] valid\r\n* OK [UIDNEXT %u] next\r\n* OK [HIGHESTMODSEQ %lld] newest\r\n",
                facts->uidvalidity, facts->uidnext, (long long)facts->highest_modseq);
+    imap_write(s, "* OK [MAILBOXID (%s)] its id\r\n", imap_mailbox_id(s, s->mailbox));
     buf_free(&flags);
 }
 
@@ -58,7 +77,7 @@ static enum err take_recent(struct imap_session *s, struct worker *worker)
 {
     const struct snapshot_facts *facts = snapshot_facts(s->view);
     s->first_recent = facts->recent_uid;
-    if (s->read_only || facts->recent_uid >= facts->uidnext)
+    if (s->read_only || s->rev2 || facts->recent_uid >= facts->uidnext)
         return ERR_OK;
     struct db *db = worker_db(worker);
     if (!db)
@@ -96,7 +115,7 @@ static bool is_warm(struct imap_session *s, bool read_only)
         return false;
     struct snapshot *now = snapshots_peek(s->server->snapshots, s->account, id);
     bool warm = now && snapshot_count(now) <= LOOP_ROWS_MAX &&
-                (read_only || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
+                (read_only || s->rev2 || snapshot_facts(now)->recent_uid >= snapshot_facts(now)->uidnext);
     snapshot_release(&now);
     return warm;
 }
@@ -106,6 +125,8 @@ static enum imap_result open_mailbox(struct imap_session *s, struct worker *work
     const struct select_args *a = s->args;
     if (!worker && !is_warm(s, read_only))
         return IMAP_NEED_WORKER;
+    if (s->state == IMAP_SELECTED)
+        imap_write(s, "* OK [CLOSED] what follows is of another mailbox\r\n"); // RFC 7162 3.2.11
     imap_deselect(s); // a failed SELECT leaves nothing selected
     s->read_only = read_only;
     enum err err = find_mailbox(s, worker, &s->mailbox);
@@ -118,7 +139,7 @@ static enum imap_result open_mailbox(struct imap_session *s, struct worker *work
     }
     if (!err) {
         const struct snapshot_facts *facts = snapshot_facts(s->fresh);
-        if (!worker && !read_only && facts->recent_uid < facts->uidnext)
+        if (!worker && !read_only && !s->rev2 && facts->recent_uid < facts->uidnext)
             return IMAP_NEED_WORKER;
         s->view = snapshot_hold(s->fresh);
         err = take_recent(s, worker);
@@ -180,7 +201,7 @@ const struct imap_command imap_select = {
     .source = "RFC 3501 6.3.1",
     .states = IMAP_INSIDE,
     .flags = IMAP_NO_SYNC,
-    .parse = parse_select,
+    .parse_in = parse_select,
     .run = run_select,
 };
 const struct imap_command imap_examine = {
@@ -188,7 +209,7 @@ const struct imap_command imap_examine = {
     .source = "RFC 3501 6.3.2",
     .states = IMAP_INSIDE,
     .flags = IMAP_NO_SYNC,
-    .parse = parse_select,
+    .parse_in = parse_select,
     .run = run_examine,
 };
 const struct imap_command imap_unselect = {

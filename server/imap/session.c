@@ -102,17 +102,20 @@ void imap_publish(struct imap_session *s, const struct change_set *changes)
 
 void imap_capabilities(const struct imap_session *s, struct buf *out)
 {
-    bool may = imap_may_login(s);
-    buf_add_text(out, "IMAP4rev1 LITERAL- UIDPLUS CHILDREN SPECIAL-USE CONDSTORE");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const char *name = commands[i]->capability;
-        if (!name || (commands[i] == &imap_starttls && (s->tls || !s->has_tls || s->state != IMAP_GREETED)))
-            continue;
-        buf_add_byte(out, ' ');
-        buf_add_text(out, name);
+    buf_add_text(out, "IMAP4rev1 LITERAL- ENABLE ID IDLE SASL-IR");
+    if (s->state == IMAP_GREETED) { // the rest is told at the login
+        if (!s->tls && s->has_tls)
+            buf_add_text(out, " STARTTLS");
+        buf_add_text(out, imap_may_login(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
+        return;
     }
-    if (s->state == IMAP_GREETED)
-        buf_add_text(out, may ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");
+    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE STATUS=SIZE");
+    buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i]->capability) {
+            buf_add_byte(out, ' ');
+            buf_add_text(out, commands[i]->capability);
+        }
 }
 
 /* ---- the command in progress ---- */
@@ -221,7 +224,7 @@ static void complete(struct imap_session *s)
         say_bye(s, EXPIRED);
     } else if (s->stopping) {
         say_bye(s, STOPPING);
-    } else if (s->bad_in_row >= IMAP_BAD_MAX) {
+    } else if (s->bad_in_row >= (s->state == IMAP_GREETED ? IMAP_BAD_LOGIN_MAX : IMAP_BAD_MAX)) {
         say_bye(s, "* BYE too many bad commands\r\n");
     }
 }
@@ -453,6 +456,8 @@ static void start_command(struct imap_session *s, struct slice text)
     in = arena_copy(s->arena, in);
     if (command->parse)
         err = command->parse(&in, s->arena, &s->args);
+    else if (command->parse_in)
+        err = command->parse_in(s, &in, &s->args);
     if (!err && in.len)
         err = ERR_SYNTAX;
     if (err) {

@@ -20,6 +20,7 @@
 #define IMAP_LINE_LOGIN_MAX 8192u   // before login
 #define IMAP_LITERAL_PLUS_MAX 4096u // of "{n+}" (LITERAL-, RFC 7888 5), except for APPEND: as imap.literal_max
 #define IMAP_BAD_MAX 20u            // BAD answers in a row before the client is sent away
+#define IMAP_BAD_LOGIN_MAX 10u      // before login
 #define IMAP_LOGIN_TIMEOUT_S 120
 #define IMAP_OUT_HIGH 262144u
 #define IMAP_OUT_LOW 65536u
@@ -55,6 +56,8 @@ struct imap_command {
     /* Arguments to *args in the arena, from the space behind the name to the end. NULL: takes none.
      * errors: ERR_SYNTAX, ERR_LIMIT */
     enum err (*parse)(struct slice *in, struct arena *arena, void **args);
+    /* In the place of parse, where what the session enabled decides how the arguments read: mailbox names. */
+    enum err (*parse_in)(struct imap_session *s, struct slice *in, void **args);
     enum imap_result (*run)(struct imap_session *s, struct worker *worker);
 };
 
@@ -97,6 +100,9 @@ struct imap_session {
     struct own_changes *own; // IMAP_OWN_MAX of them, from the first change to the next sync
     size_t own_count;
     bool condstore;
+    bool rev2; // ENABLE IMAP4rev2: SEARCH answers by ESEARCH alone
+    bool utf8; // ENABLE UTF8=ACCEPT (RFC 6855)
+    bool qresync; // ENABLE QRESYNC: removals are told as VANISHED
     size_t told_keywords; // how many keywords of the mailbox the client was told in FLAGS
 
     /* the command in progress */
