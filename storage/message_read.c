@@ -112,7 +112,7 @@ enum err message_vanished(struct db *db, struct arena *arena, struct account_id 
     args_i64(&args, account.n);
     args_i64(&args, mailbox.n);
     args_i64(&args, since_modseq);
-    enum err err = db_run(db, "select o_uid from vanished_1($1, $2, $3)", &args, &r);
+    enum err err = db_run(db, "select o_uid from vanished_2($1, $2, $3)", &args, &r);
     *count = err ? 0 : (size_t)PQntuples(r);
     *uids = arena_new(arena, uint32_t, *count + 1);
     for (size_t i = 0; i < *count; i++)

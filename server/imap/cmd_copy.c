@@ -67,6 +67,7 @@ static enum imap_result copy(struct imap_session *s, struct worker *worker, bool
         return imap_reply(s, "OK nothing to do");
     struct buf code = { 0 };
     write_copyuid(s, &code, uidvalidity, copied, count);
+    s->tell_modseq = move && s->qresync;
     if (move) { // before the EXPUNGEs that the sync tells (RFC 6851 4.3)
         imap_write(s, "* OK %.*s moved\r\n", SLICE_ARG(buf_slice(&code)));
         imap_reply(s, "OK MOVE completed");

@@ -7,7 +7,7 @@
 #include "protocol/imap/write.h"
 #include "protocol/mime/meta.h"
 #include "server/imap/fetch_section.h"
-#include "server/imap/session.h"
+#include "server/imap/vanished.h"
 
 #define BATCH 100u            // messages whose metadata is read at once
 #define LOOP_ROWS_MAX 500u    // answered on the loop, from memory
@@ -61,7 +61,7 @@ static enum err parse_fetch(struct slice *in, struct arena *arena, void **args)
         default:
             break;
         }
-    return err ? err : a->program.vanished || a->set.saved ? ERR_SYNTAX : ERR_OK;
+    return err ? err : a->set.saved ? ERR_SYNTAX : ERR_OK;
 }
 
 static void drop_work(struct imap_session *s)
@@ -277,7 +277,7 @@ static void open_row(struct imap_session *s, struct fetch_work *w, const struct 
 static void close_row(struct imap_session *s, struct fetch_work *w, const struct placement *row)
 {
     const struct fetch_program *p = &((const struct fetch_args *)s->args)->program;
-    if (s->uid && !wants(p, FETCH_UID))
+    if ((s->uid || (s->condstore && was_made_seen(w, row->uid))) && !wants(p, FETCH_UID))
         imap_write(s, " UID %u", row->uid);
     if (was_made_seen(w, row->uid) && !wants(p, FETCH_FLAGS)) {
         buf_add_text(&s->out, " FLAGS ");
@@ -361,12 +361,21 @@ static enum imap_result begin(struct imap_session *s, struct worker *worker)
         return IMAP_NEED_WORKER;
     if (imap_resolve(s, &a->set, &w->ranges, &w->count))
         return imap_reply(s, "BAD no such message");
-    if (!worker && (a->program.needs_message || rows_in(s, w) > LOOP_ROWS_MAX))
+    if (a->program.vanished && (!s->uid || !s->qresync))
+        return imap_reply(s, "BAD VANISHED belongs to UID FETCH, after ENABLE QRESYNC");
+    if (!worker && (a->program.needs_message || a->program.vanished || rows_in(s, w) > LOOP_ROWS_MAX))
         return IMAP_NEED_WORKER;
     if (a->program.has_changed_since || wants(&a->program, FETCH_MODSEQ))
         imap_enable_condstore(s);
     if (wants(&a->program, FETCH_FLAGS))
         imap_tell_keywords(s);
+    if (a->program.vanished) { // before the FETCHes, whose numbers do not count it (RFC 7162 3.2.6)
+        struct vanished_ask ask = { .known = a->set, .since = a->program.changed_since };
+        struct db *db = imap_db(s, worker);
+        enum err err = db ? imap_write_vanished_earlier(s, db, &ask) : ERR_OK;
+        if (!db || err)
+            return db ? imap_reply_err(s, err, "FETCH") : IMAP_DONE;
+    }
     w->arena = arena_open();
     s->work = w;
     s->drop_work = drop_work;

@@ -109,7 +109,7 @@ void imap_capabilities(const struct imap_session *s, struct buf *out)
         buf_add_text(out, imap_may_login(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
         return;
     }
-    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE STATUS=SIZE");
+    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC STATUS=SIZE");
     buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i]->capability) {
@@ -136,7 +136,7 @@ static void end_command(struct imap_session *s)
     s->command = NULL;
     s->tag = NULL;
     s->sasl = NULL;
-    s->idling = s->held_back = false;
+    s->idling = s->held_back = s->tell_modseq = false;
     s->start_us = 0;
     s->phase = PHASE_RUN;
     imap_append_drop(s);
@@ -189,6 +189,16 @@ static void log_command(const struct imap_session *s)
               LOG_T("result", result), LOG_MS("ms", s->start_us ? (double)(clock_mono_us() - s->start_us) / 1000.0 : 0.0));
 }
 
+/* The reply with [HIGHESTMODSEQ n] when its command removed something (RFC 7162 3.2.7): what the client was told now. */
+static struct slice with_modseq(struct imap_session *s, struct slice reply)
+{
+    if (!s->tell_modseq || !s->view || s->sync_err || !slice_starts(reply, SLICE_LIT("OK ")))
+        return reply;
+    struct slice text = slice_tail(reply, 3);
+    return slice_of(arena_printf(s->arena, "OK [HIGHESTMODSEQ %lld] %.*s",
+                                 (long long)snapshot_facts(s->view)->highest_modseq, SLICE_ARG(text)));
+}
+
 /* Writes what the command left and gives the session back to the input. */
 static void complete(struct imap_session *s)
 {
@@ -197,7 +207,7 @@ static void complete(struct imap_session *s)
     if (buf_len(&s->reply)) {
         buf_add_text(&s->out, s->tag ? s->tag : "*");
         buf_add_byte(&s->out, ' ');
-        buf_add(&s->out, buf_slice(&s->reply));
+        buf_add(&s->out, with_modseq(s, buf_slice(&s->reply)));
         buf_add_text(&s->out, "\r\n");
     }
     bool logout = s->command == &imap_logout, starttls = s->command == &imap_starttls && !bad &&

@@ -122,6 +122,7 @@ struct imap_session {
     bool idling, woken; // in IDLE; the hub said something
     bool held_back;     // this command's reply must not tell news, though it is a "UID ..." form
     enum err sync_err;
+    bool tell_modseq; // its tagged OK tells HIGHESTMODSEQ: it removed something, and QRESYNC is enabled
     bool broken; // an answer broke off in its middle: the connection must end
 
     /* framing */

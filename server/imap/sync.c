@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "protocol/imap/write.h"
-#include "server/imap/session.h"
+#include "server/imap/vanished.h"
 
 static void forget_own(struct imap_session *s)
 {
@@ -90,7 +90,9 @@ void imap_tell_keywords(struct imap_session *s)
 
 static void tell_news(struct imap_session *s, const struct snapshot_news *news)
 {
-    for (size_t i = news->removed_count; i-- > 0;) // from the end: the numbers before it stay true
+    if (s->qresync)
+        imap_write_vanished(s, news->removed, news->removed_count);
+    for (size_t i = s->qresync ? 0 : news->removed_count; i-- > 0;) // from the end: the numbers before it stay true
         imap_write(s, "* %u EXPUNGE\r\n", snapshot_number(s->view, news->removed[i]));
     imap_tell_keywords(s);
     if (news->added) {
