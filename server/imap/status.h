@@ -1,4 +1,4 @@
-/* The STATUS line, of STATUS and of LIST ... RETURN (STATUS ...); ids of mailboxes and mails. */
+/* The STATUS line, of STATUS and of LIST ... RETURN (STATUS ...); ids of mailboxes. */
 #pragma once
 
 #include "protocol/imap/list_command.h"
@@ -10,3 +10,4 @@ void imap_write_status(struct imap_session *s, const struct mailbox *mailbox, un
 void imap_status_done(struct imap_session *s, unsigned items);
 /* RFC 8474: "F1-7". In the arena. */
 const char *imap_mailbox_id(struct imap_session *s, struct mailbox_id mailbox);
+
