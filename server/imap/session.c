@@ -102,14 +102,14 @@ void imap_publish(struct imap_session *s, const struct change_set *changes)
 
 void imap_capabilities(const struct imap_session *s, struct buf *out)
 {
-    buf_add_text(out, "IMAP4rev1 LITERAL- ENABLE ID IDLE SASL-IR");
+    buf_add_text(out, "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID IDLE SASL-IR");
     if (s->state == IMAP_GREETED) { // the rest is told at the login
         if (!s->tls && s->has_tls)
             buf_add_text(out, " STARTTLS");
         buf_add_text(out, imap_may_login(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
         return;
     }
-    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC STATUS=SIZE");
+    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT STATUS=SIZE");
     buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         if (commands[i]->capability) {
@@ -604,7 +604,7 @@ static bool skip_refused(struct imap_session *s)
     return true;
 }
 
-/* The octets of APPEND's message, then the end of its line. */
+/* The octets of APPEND's messages and what stands between them. */
 static bool take_upload(struct imap_session *s)
 {
     struct slice in = conn_in(s->conn);
@@ -618,21 +618,23 @@ static bool take_upload(struct imap_session *s)
         return false;
     size_t newline = slice_find(in, '\n');
     if (newline == SIZE_MAX) {
-        if (in.len > 2)
-            say_bye(s, "* BYE the APPEND does not end behind its message\r\n");
+        if (in.len > line_max(s))
+            say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
         return false;
     }
-    bool clean = slice_trim(slice_head(in, newline)).len == 0;
-    s->append.active = false;
-    if (clean) {
-        conn_consume(s->conn, newline + 1);
+    struct scan_announced literal;
+    struct slice text = slice_head(in, newline - (newline && in.at[newline - 1] == '\r'));
+    bool announced = scan_announced_literal(text, &literal);
+    enum imap_result result = imap_append_more(s, text, announced ? &literal : NULL);
+    conn_consume(s->conn, newline + 1);
+    if (result == IMAP_WAIT) {
+        if (!literal.non_sync)
+            conn_write_text(s->conn, "+ OK\r\n");
+    } else if (result == IMAP_NEED_WORKER) {
+        run_command(s);
     } else {
-        imap_skip(s, 0);
-        imap_reply(s, "BAD one message to an APPEND");
         complete(s);
-        return true;
     }
-    run_command(s);
     return true;
 }
 

@@ -65,9 +65,12 @@ struct own_changes { // modseqs of changes this session made and was told of
     int64_t first, last;
 };
 
-struct append_upload { // the message literal of APPEND
-    bool active;
-    uint64_t left;
+struct append_upload { // the literals of APPEND's messages, one behind the other
+    bool active;       // octets of a literal, or what stands behind it, have to come
+    uint64_t left;     // of the literal
+    int64_t piece_at;  // where its octets begin
+    bool to_url, binary, has_nul;
+    struct buf url;    // a literal that is an URL of CATENATE
     struct mime_normal normal;
     struct buf memory;
     int fd; // spool file once the message is over 1 MiB; -1: none
@@ -193,4 +196,7 @@ enum err imap_expunge_deleted(struct imap_session *s, struct db *db, const struc
 /* Whether the text in front of a literal opens an APPEND's message; the upload begins. */
 bool imap_append_begin(struct imap_session *s, struct slice line, const struct scan_announced *literal);
 void imap_append_feed(struct imap_session *s, struct slice octets);
+/* What stands behind a literal: up to the next one, or (literal NULL) to the end of the command. IMAP_DONE: refused, the
+ * reply is set; IMAP_WAIT: the next literal comes; IMAP_NEED_WORKER: the command is whole. */
+enum imap_result imap_append_more(struct imap_session *s, struct slice text, const struct scan_announced *literal);
 void imap_append_drop(struct imap_session *s);
