@@ -219,7 +219,7 @@ enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *w
     enum err err = eas_item_meta(req->arena, &item->message, &meta);
     if (!err && meta.part_count == 0)
         err = ERR_SYNTAX;
-    bool wants_body = !view->options->has_part || view->options->preference_count;
+    bool wants_body = !view->no_body && (!view->options->has_part || view->options->preference_count);
     if (!err && wants_body)
         err = choose_body(view, &item->message, &meta, &storage, &body);
     if (!err && view->options->has_part) {
