@@ -23,9 +23,10 @@ class Basics(EasTest):
         self.assertEqual(answer.body, b"")
         self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.1,14.0,14.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
-        self.assertEqual(commands, {"FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MoveItems", "Ping", "Provision", "SendMail",
-                                    "Settings", "SmartForward", "SmartReply", "Sync"})
+        self.assertEqual(commands, {"Find", "FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
+                                    "GetItemEstimate", "ItemOperations", "MoveItems", "Ping", "Provision",
+                                    "ResolveRecipients", "Search", "SendMail", "Settings", "SmartForward", "SmartReply",
+                                    "Sync", "ValidateCert"})
 
     def test_path_in_any_case_and_with_a_slash(self):
         for path in ("/microsoft-server-activesync", "/Microsoft-Server-ActiveSync/"):
