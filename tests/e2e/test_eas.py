@@ -91,7 +91,7 @@ class Basics(EasTest):
         self.assertEqual(status("14.1", root=Node("Ping:Ping", Node("Ping:HeartbeatInterval", 60))), (200, "103"))
         self.assertEqual(status("14.1", body=b"x", Content_Type="text/plain"), (200, "101"))
         self.assertEqual(self.phone().post("NoSuchCommand", body=b"").status, 501)
-        self.assertEqual(self.phone().post("Find", body=b"").status, 501)
+        self.assertEqual(self.phone().post("CreateCollection", body=b"").status, 501)
         answer = self.phone(device="D" * 33).post("FolderSync", Node("FolderHierarchy:FolderSync"))
         self.assertEqual(answer.root.get("FolderHierarchy:Status"), "108")
 
