@@ -200,12 +200,24 @@ enum err mime_searchable_read(const struct mime_meta *meta, const struct mime_so
 
 /* ---- sorting ---- */
 
+/* A name in quotes, without them; addresses begin behind the first one. */
+static struct slice unquoted(struct slice addresses, struct arena *arena)
+{
+    char *name = arena_alloc(arena, addresses.len + 1);
+    size_t len = 0;
+    for (size_t i = 1; i < addresses.len && addresses.at[i] != '"'; i++) {
+        if (addresses.at[i] == '\\' && i + 1 < addresses.len)
+            i++;
+        name[len++] = addresses.at[i];
+    }
+    return slice_make(name, len);
+}
+
 struct slice mime_sort_display(struct slice addresses, struct arena *arena)
 {
+    if (addresses.len && addresses.at[0] == '"')
+        return mime_folded(unquoted(addresses, arena), arena);
     size_t comma = slice_find_slice(addresses, SLICE_LIT(", ")), angle = slice_find_slice(addresses, SLICE_LIT(" <"));
-    // "a@b, Name <c@d>" begins with an address, "Name, First <c@d>" with a name.
-    if (comma < angle && (angle == SIZE_MAX || slice_find(slice_head(addresses, comma), '@') != SIZE_MAX))
-        angle = comma;
-    struct slice first = angle == SIZE_MAX ? addresses : slice_head(addresses, angle);
-    return mime_folded(slice_trim(first), arena);
+    size_t end = comma < angle ? comma : angle; // SIZE_MAX: all of it
+    return mime_folded(slice_trim(end == SIZE_MAX ? addresses : slice_head(addresses, end)), arena);
 }

@@ -164,6 +164,10 @@ class Many(OperationsTest):
         response = self.operate(phone, *[fetch] * 12)
         self.assertEqual([base64.b64decode(one.get("ItemOperations:Properties", "ItemOperations:Data")) == octets
                           for one in response.children], [True] * 12)
+        answer = phone.post("ItemOperations", Node("ItemOperations:ItemOperations", *[fetch] * 12), MS_ASAcceptMultiPart="T",
+                            Accept_Encoding="gzip")
+        self.assertIsNone(answer.headers["Content-Encoding"], "parts are never packed")
+        self.assertEqual([part == octets for part in multipart(answer.body)[1:]], [True] * 12)
 
     def test_too_many_octets_of_bodies(self):
         self.deliver("big", text=("x" * 70 + "\r\n") * 50000)
