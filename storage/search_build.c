@@ -7,7 +7,7 @@
 #include "storage/search_internal.h"
 
 #define TAIL_MIN 32           // new messages that make it worth to write an unfinished pack again
-#define STEP_OCTETS 33554432  // of messages in one step
+#define STEP_OCTETS 8388608   // of messages in one step
 #define LINE_MAX_OCTETS 1024u // of a folded line that is kept
 #define COMMON_MAX 4096u
 #define COMMON_MIN_MESSAGES 16u // fewer tell nothing about what is common
