@@ -34,6 +34,7 @@ struct builder {
     int64_t next; // first id to add
     struct built *built;
     size_t built_count;
+    struct sequences common; // of the pack, for quick questions
 };
 
 static enum err look(struct builder *b, int64_t *next_message)
@@ -162,7 +163,7 @@ static int by_number(const void *a, const void *b)
 static void find_common(struct builder *b)
 {
     uint16_t *counters = mem_alloc(65536 * sizeof *counters);
-    struct sequences set = { 0 };
+    struct sequences *set = &b->common;
     size_t count = b->built_count < COMMON_MIN_MESSAGES ? 0 : b->built_count;
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < b->built[i].hash_count; k++)
@@ -171,24 +172,26 @@ static void find_common(struct builder *b)
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < b->built[i].hash_count; k++) {
             uint32_t hash = b->built[i].hashes[k];
-            size_t before = set.count;
+            size_t before = set->count;
             if (counters[hash >> 16] * 2u < count || before == COMMON_MAX)
                 continue;
-            sequences_add_hash(&set, hash);
-            if (set.count > before)
+            sequences_add_hash(set, hash);
+            if (set->count > before)
                 common[before] = hash;
         }
     b->pack.common = common;
-    b->pack.common_count = set.count;
-    qsort(common, set.count, sizeof *common, by_number);
-    sequences_free(&set);
+    b->pack.common_count = set->count;
+    qsort(common, set->count, sizeof *common, by_number);
     free(counters);
 }
 
 static void sign(struct builder *b, struct built *one)
 {
     uint32_t *rare = arena_new(b->arena, uint32_t, one->hash_count + 1);
-    size_t count = pack_rare(&b->pack, one->hashes, one->hash_count, rare);
+    size_t count = 0;
+    for (size_t i = 0; i < one->hash_count; i++)
+        if (!sequences_have(&b->common, one->hashes[i]))
+            rare[count++] = one->hashes[i];
     size_t octets = count / 2, room = (size_t)one->size / SIGNATURE_SHARE;
     room = room > SIGNATURE_ROOM ? room : SIGNATURE_ROOM;
     octets = octets > room ? room : octets < SIGNATURE_MIN ? SIGNATURE_MIN : octets;
@@ -208,6 +211,8 @@ static enum err extend(struct builder *b, bool *written)
             err = ERR_CONFLICT;
         if (!err)
             b->pack = *old;
+        for (size_t i = 0; i < b->pack.common_count; i++)
+            sequences_add_hash(&b->common, b->pack.common[i]);
     } else {
         find_common(b);
         b->pack.entries = arena_new(b->arena, struct pack_entry, PACK_MESSAGES);
@@ -243,6 +248,7 @@ enum err search_pack_step(struct db *db, struct account_id account, const struct
         err = search_clean(db, account);
     *more = !err;
 out:
+    sequences_free(&b.common);
     arena_close(&b.scratch);
     arena_close(&b.arena);
     return err;

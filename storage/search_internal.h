@@ -19,6 +19,7 @@ struct sequences { // a set of hashes; zero-initialised is empty
 /* Adds those of one text; none spans two texts. */
 void sequences_add(struct sequences *set, struct slice text);
 void sequences_add_hash(struct sequences *set, uint32_t hash);
+bool sequences_have(const struct sequences *set, uint32_t hash);
 void sequences_free(struct sequences *set);
 /* The hashes in the arena, in no order. */
 uint32_t *sequences_list(const struct sequences *set, struct arena *arena, size_t *count);
