@@ -19,7 +19,6 @@ struct sequences { // a set of hashes; zero-initialised is empty
 /* Adds those of one text; none spans two texts. */
 void sequences_add(struct sequences *set, struct slice text);
 void sequences_add_hash(struct sequences *set, uint32_t hash);
-bool sequences_have(const struct sequences *set, uint32_t hash);
 void sequences_free(struct sequences *set);
 /* The hashes in the arena, in no order. */
 uint32_t *sequences_list(const struct sequences *set, struct arena *arena, size_t *count);
@@ -41,7 +40,7 @@ struct pack_entry { // one packed message; slices point into the pack
 struct pack {
     int64_t number; // message ids number * 256 and on
     int64_t upto;   // message ids below this one are in it, as far as they exist
-    uint32_t *common; // ascending hashes that are in no signature since most messages have them
+    uint16_t *common; // ascending upper halves of hashes that are in no signature since many messages have them
     size_t common_count;
     struct pack_entry *entries; // ascending by message
     size_t count;

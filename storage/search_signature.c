@@ -54,16 +54,6 @@ void sequences_add_hash(struct sequences *set, uint32_t hash)
     set->count++;
 }
 
-bool sequences_have(const struct sequences *set, uint32_t hash)
-{
-    if (!set->room)
-        return false;
-    size_t i = hash & (set->room - 1);
-    while (set->slots[i] && set->slots[i] != hash)
-        i = (i + 1) & (set->room - 1);
-    return set->slots[i] != 0;
-}
-
 /* The character at the front; octets that are no UTF-8 stand for themselves. */
 static uint32_t take_character(struct slice *text)
 {
