@@ -125,7 +125,7 @@ static int by_message(const void *key, const void *element)
 
 const struct pack_entry *pack_find(const struct pack *pack, struct message_id message)
 {
-    return bsearch(&message, pack->entries, pack->count, sizeof *pack->entries, by_message);
+    return pack->count ? bsearch(&message, pack->entries, pack->count, sizeof *pack->entries, by_message) : NULL;
 }
 
 static int by_half(const void *a, const void *b)
@@ -139,7 +139,7 @@ size_t pack_rare(const struct pack *pack, const uint32_t *hashes, size_t count, 
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         uint16_t half = (uint16_t)(hashes[i] >> 16);
-        if (!bsearch(&half, pack->common, pack->common_count, sizeof *pack->common, by_half))
+        if (!pack->common_count || !bsearch(&half, pack->common, pack->common_count, sizeof *pack->common, by_half))
             rare[n++] = hashes[i];
     }
     return n;
