@@ -8,7 +8,7 @@
 
 #define PIECE_MAX 1980u // a row of this still fits four to a page and is not TOASTed
 
-/* New blobs and touched ones of one write: the first eight parameters of deliver_1, append_1 and replace_1. */
+/* New blobs and touched ones of one write: the first eight parameters of deliver_2, append_1 and replace_1. */
 struct blob_set {
     struct arena *arena;
     size_t count, room;

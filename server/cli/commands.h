@@ -14,6 +14,12 @@
     X(device_block) \
     X(device_allow) \
     X(device_reset) \
+    X(outbox_list) \
+    X(outbox_drop) \
+    X(vacation_show) \
+    X(vacation_set) \
+    X(vacation_clear) \
+    X(doctor_messages) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \
