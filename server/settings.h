@@ -33,7 +33,8 @@
     X(IMAP_IDLE_TIMEOUT_S, "imap", "idle_timeout_s", INT, "1800", 60, 86400, "Autologout of a logged-in client (RFC 9051 5.4: at least 30 minutes).") \
     X(IMAP_LITERAL_MAX, "imap", "literal_max", SIZE, "64M", 65536, 268435456, "Biggest message in APPEND.") \
     X(IMAP_CONNS_PER_ADDRESS_MAX, "imap", "conns_per_address_max", INT, "100", 1, 100000, "Connections from one address.") \
-    X(IMAP_SEARCH_MAX_S, "imap", "search_max_s", INT, "300", 1, 86400, "A SEARCH, SORT or THREAD that takes longer is refused.") \
+    X(IMAP_SEARCH_MAX_MS, "imap", "search_max_ms", INT, "300000", 1, 86400000, "A SEARCH, SORT or THREAD that takes longer is refused.") \
+    X(IMAP_SORT_MAX, "imap", "sort_max", INT, "500000", 1, 10000000, "Messages that one SORT or THREAD brings into order.") \
     X(SEARCH_QUIET_MS, "search", "quiet_ms", INT, "2000", 10, 3600000, "An account without new mail for so long is packed for searching.") \
     X(IMAP_SNAPSHOT_BYTES, "imap", "snapshot_bytes", SIZE, "256M", 1048576, 68719476736, "Memory for mailbox snapshots that nobody has open.") \
     X(HTTP_LISTEN, "http", "listen", ADDRESS, "127.0.0.1:8080", 0, 0, "HTTP without TLS: for a proxy in front, and for tests.") \
