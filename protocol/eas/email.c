@@ -241,21 +241,12 @@ static void write_attachments(struct wbxml_writer *writer, const struct eas_emai
 
 /* ---- conversation ---- */
 
-static void put_u64(uint8_t *to, uint64_t number)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(number >> (56 - 8 * i));
-}
-
-/* The thread's hash spread over sixteen octets: equal for all of a thread, for ever. */
 static void write_conversation(struct wbxml_writer *writer, const struct eas_email *email)
 {
-    uint64_t thread = (uint64_t)email->meta->thread;
-    if (thread == 0)
+    uint8_t id[EAS_CONVERSATION_ID_LEN], index[5];
+    if (email->meta->thread == 0)
         return;
-    uint8_t id[16], index[5];
-    put_u64(id, thread);
-    put_u64(id + 8, (thread ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9));
+    eas_conversation_id(email->meta->thread, id);
     int64_t date = email->meta->date_us > 0 ? email->meta->date_us : email->received_us;
     uint64_t filetime = (uint64_t)(date + FILETIME_OF_1970_US) * 10;
     for (int i = 0; i < 5; i++)

@@ -319,7 +319,7 @@ static bool wants_part(const struct eas_item_view *view)
 
 static bool wants_body(const struct eas_item_view *view)
 {
-    return !wants_part(view) || view->options->preference_count;
+    return !view->no_body && (!wants_part(view) || view->options->preference_count);
 }
 
 static enum err fill_part(const struct eas_item_view *view, const struct message_row *row, const struct mime_meta *meta,
