@@ -116,8 +116,9 @@ static enum err fill_body(const struct eas_item_view *view, const struct message
         return err;
     struct slice data = buf_slice(storage);
     body->size = choice->type == EAS_BODY_MIME && (uint64_t)row->size > data.len ? (uint64_t)row->size : data.len;
-    if (!whole)
-        body->size += estimate(meta, row, choice->type);
+    uint64_t estimated = whole ? 0 : estimate(meta, row, choice->type);
+    if (body->size < estimated)
+        body->size = estimated;
     body->data = eas_body_cut(data, limit, html);
     body->truncated = body->data.len < data.len || !whole || body->size > data.len;
     return ERR_OK;

@@ -99,6 +99,15 @@ class Email(EasTest):
             self.assertEqual(body.get("AirSyncBase:Truncated"), None if value == "8" else "1")
             self.assertGreater(int(body.get("AirSyncBase:EstimatedDataSize")), 24000)
 
+    def test_a_text_that_is_bigger_than_what_is_looked_at(self):
+        line = "0123456789" * 7 + "\r\n"
+        self.deliver("Huge", text=line * 70000)
+        phone, inbox = self.primed(Phone.options(0, (1, None)))
+        body = phone.items[inbox][phone.item(inbox, "Huge")].find("AirSyncBase:Body")
+        self.assertEqual(body.get("AirSyncBase:Truncated"), "1")
+        self.assertEqual(len(body.get("AirSyncBase:Data")), 4 << 20)
+        self.assertEqual(int(body.get("AirSyncBase:EstimatedDataSize")), len(line) * 70000)
+
     def test_body_part(self):
         self.deliver("Part")
         part = Node("AirSyncBase:BodyPartPreference", Node("AirSyncBase:Type", "2"), Node("AirSyncBase:Preview", "10"))

@@ -170,6 +170,44 @@ Test(eas_email, email2)
     arena_close(&arena);
 }
 
+/* MS-ASEMAIL 2.2.2.40 From, .63 ReplyTo: one address, and a list with its own mark. */
+Test(eas_email, addresses)
+{
+    static const struct {
+        const char *header, *from, *reply_to; // NULL: absent
+    } rows[] = {
+        { "From: \"A, B\" <a@x.test>, c@x.test\r\n", "\"A, B\" <a@x.test>", NULL },
+        { "Subject: none\r\n", "<unknown>", NULL },
+        { "From: a@x.test\r\nReply-To: a@x.test\r\n", "a@x.test", NULL },
+        { "From: a@x.test\r\nReply-To: \"B, C\" <b@x.test>, d@x.test\r\n", "a@x.test", "\"B, C\" <b@x.test>;d@x.test" },
+    };
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mime_meta meta;
+        mime_describe(slice_of(arena_printf(arena, "%s\r\nx\r\n", rows[i].header)), arena, &meta);
+        struct eas_email email = { .version = 161, .meta = &meta, .id = { 1, 1 } };
+        struct wbxml_node *item = write_back(arena, &email, false);
+        expect_text(item, WB_Email_From, rows[i].from);
+        if (rows[i].reply_to)
+            expect_text(item, WB_Email_ReplyTo, rows[i].reply_to);
+        else
+            cr_expect_null(wbxml_child(item, WB_Email_ReplyTo), "%s", rows[i].header);
+    }
+    struct buf many = { 0 };
+    buf_add_text(&many, "From: a@x.test\r\nReply-To: b0@x.test");
+    for (int i = 0; i < 4000; i++)
+        buf_add_text(&many, ",\r\n b1234@x.test");
+    buf_add_text(&many, "\r\n\r\n");
+    struct mime_meta meta;
+    mime_describe(buf_slice(&many), arena, &meta);
+    struct eas_email email = { .version = 161, .meta = &meta, .id = { 1, 1 } };
+    struct slice list = wbxml_child_text(write_back(arena, &email, false), WB_Email_ReplyTo);
+    cr_expect(list.len <= EAS_ADDRESSES_MAX && list.len > EAS_ADDRESSES_MAX - 20 && slice_ends_nocase(list, SLICE_LIT("x.test")),
+              "cut between two: %zu", list.len);
+    buf_free(&many);
+    arena_close(&arena);
+}
+
 struct child {
     uint16_t tag;
     const char *text;
