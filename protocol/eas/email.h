@@ -53,6 +53,8 @@ struct eas_email {
 void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email);
 /* Read, Flag and (14.0 and later) Categories alone: a Change that leaves the content as it is. */
 void eas_email_write_flags(struct wbxml_writer *writer, const struct eas_email *email);
+/* ConversationId and ConversationIndex; nothing for a message without a thread. */
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta, int64_t received_us);
 /* Whether a part is listed as attachment, and its name (never empty; in the arena when made up). */
 bool eas_part_is_attachment(const struct mime_meta *meta, size_t part);
 /* The part's name for display; text lives in meta or in name_room. */

@@ -15,6 +15,11 @@
     X(device_allow) \
     X(device_reset) \
     X(doctor_messages) \
+    X(outbox_list) \
+    X(outbox_drop) \
+    X(vacation_show) \
+    X(vacation_set) \
+    X(vacation_clear) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \

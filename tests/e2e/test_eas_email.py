@@ -68,6 +68,16 @@ class Email(EasTest):
             self.assertEqual(data.get("Email2:LastVerbExecuted"), verb)
             self.assertEqual(data.get("Email2:LastVerbExecutionTime"), verb and "2026-01-02T03:04:05.000Z")
 
+    def test_the_verb_of_one_phone_is_told_to_another(self):
+        self.deliver("Question")
+        phone, inbox = self.primed()
+        phone.send("To: ann@example.org\r\nSubject: Re: Question\r\n\r\nYes\r\n", "verb-1", command="SmartReply",
+                   source=(inbox, phone.item(inbox, "Question")))
+        other, _ = self.primed(device="OTHER", version="16.1")
+        data = other.items[inbox][other.item(inbox, "Question")]
+        self.assertEqual(data.get("Email2:LastVerbExecuted"), "1")
+        self.assertRegex(data.get("Email2:LastVerbExecutionTime"), r"^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+
     def test_smime_is_kept_whole_when_it_is_asked_for(self):
         self.server.deliver(SIGNED.format(subject="Signed").encode(), to=self.user)
         self.deliver("Plain")

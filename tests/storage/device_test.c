@@ -143,7 +143,7 @@ Test(device, a_reset_forgets_its_states_and_nobody_elses)
     cr_assert_eq(device_set_sync_request(db, account, device.id, SLICE_LIT("x")), ERR_OK);
     struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("x"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                 .internal_date_us = 1700000000000000 };
-    cr_assert_eq(sync_add_draft(db, account, device.id, rig_inbox(), slice_of(state.key), SLICE_LIT("c"), &item, &result,
+    cr_assert_eq(sync_add_draft(db, arena, account, device.id, rig_inbox(), slice_of(state.key), SLICE_LIT("c"), &item, &result,
                                 &changes),
                  ERR_OK);
     cr_assert_eq(device_reset(db, account, device.id), ERR_OK);
