@@ -57,6 +57,17 @@ class Email(EasTest):
                 self.assertEqual(plain.get("Email:MessageClass"), "IPM.Note", "phones have no words for it")
                 self.assertEqual(len(plain.find("AirSyncBase:Attachments").children), 1)
 
+    def test_an_invitation_that_is_nothing_but_a_calendar(self):
+        calendar = CALENDAR.format(to=self.user, more="DESCRIPTION:Bring <cake>\\nand tea\r\n")
+        self.server.deliver(("From: Ann <ann@example.org>\r\nSubject: Bare\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n"
+                             + calendar).encode(), to=self.user)
+        for kind, text in ((1, "Bring <cake>\nand tea"), (2, "Bring &lt;cake&gt;")):
+            phone, inbox = self.primed(Phone.options(0, (kind, None)), device=f"K{kind}")
+            data = phone.items[inbox][phone.item(inbox, "Bare")]
+            self.assertEqual(data.get("Email:MessageClass"), "IPM.Schedule.Meeting.Request")
+            self.assertIsNone(data.find("AirSyncBase:Attachments"))
+            self.assertIn(text, data.get("AirSyncBase:Body", "AirSyncBase:Data").replace("\r", ""))
+
     def test_a_report_and_the_last_verb(self):
         self.server.deliver(BOUNCE.encode(), to=self.user)
         Sql(self.server)("update placement set extra = '{\"verb\": {\"n\": 2, \"at\": \"2026-01-02T03:04:05.000Z\"}}'"
@@ -162,6 +173,14 @@ class Email(EasTest):
                 self.assertEqual(found or answer.get("ItemOperations:Status"), fetch)
         answer = phone.fetch(Node("AirSyncBase:FileReference", "")).root
         self.assertEqual(answer.get("ItemOperations:Response", "ItemOperations:Fetch", "ItemOperations:Status"), "15")
+        drafts = self.phone(version="16.1", device="NEW")
+        folder = drafts.folder("Drafts")
+        drafts.sync(folder)
+        for name, body in (("no number", (Node("AirSyncBase:Type", "x"), Node("AirSyncBase:Data", "y"))),
+                           ("no such type", (Node("AirSyncBase:Type", "9"), Node("AirSyncBase:Data", "y")))):
+            answer = drafts.command(folder, Node("AirSync:Add", Node("AirSync:ClientId", name), Node(
+                "AirSync:ApplicationData", Node("Email:Subject", "S"), Node("AirSyncBase:Body", *body))))
+            self.assertEqual(answer.get("AirSync:Responses", "AirSync:Add", "AirSync:Status"), "6", name)
         answer = phone.command(inbox, phone.change(item, Node("Email:Read", "maybe")))
         self.assertEqual(answer.get("AirSync:Responses", "AirSync:Change", "AirSync:Status"), "6")
 
