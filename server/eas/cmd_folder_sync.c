@@ -55,6 +55,7 @@ static void folder_sync_run(struct eas_request *req)
     }
     bool all = slice_eq(key, SLICE_LIT("0"));
     req->status = FOLDER_OK;
+    req->worked = all || look.count > 0;
     if (all)
         eas_add_offer(req); // told again where everything begins anew
     eas_begin(req, WB_FolderHierarchy_FolderSync);

@@ -217,7 +217,7 @@ enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *w
     struct buf storage = { 0 }, part_storage = { 0 };
     take_flags(view, item, &email);
     enum err err = eas_item_meta(req->arena, &item->message, &meta);
-    if (!err && meta.part_count == 0)
+    if (!err && (meta.part_count == 0 || view->degraded))
         err = ERR_SYNTAX;
     bool wants_body = !view->options->has_part || view->options->preference_count;
     if (!err && wants_body)

@@ -15,9 +15,14 @@ int eas_http_of_status(int status)
         return 413;
     case EAS_COMMAND_NOT_SUPPORTED:
         return 501;
+    case EAS_WIPE_REQUESTED:
     case EAS_DEVICE_NOT_PROVISIONED:
+    case EAS_POLICY_REFRESH:
     case EAS_INVALID_POLICY_KEY:
         return 449;
+    case EAS_USER_DISABLED:
+    case EAS_DEVICE_BLOCKED:
+    case EAS_NOT_FULLY_PROVISIONABLE:
     case EAS_MAX_DEVICES:
         return 403;
     case EAS_ITEM_NOT_FOUND:

@@ -29,7 +29,7 @@ TestSuite(device, .init = setup, .fini = teardown);
 static struct device open_device(const char *key)
 {
     struct device device = { .id = { 0 } };
-    cr_assert_eq(device_open(db, arena, account, slice_of(key), SLICE_LIT("iPhone"), 3, &device), ERR_OK, "%s",
+    cr_assert_eq(device_open(db, arena, account, slice_of(key), SLICE_LIT("iPhone"), 3, DEVICE_ALLOWED, &device), ERR_OK, "%s",
                  db_trace(db)->text);
     return device;
 }
@@ -56,7 +56,7 @@ Test(device, keys_are_one_whatever_their_case_and_belong_to_their_account)
     cr_expect_eq(first.id.n, upper.id.n, "some phones write it one way in OPTIONS and the other way later");
     struct account_id other = rig_account(db);
     struct device theirs;
-    cr_assert_eq(device_open(db, arena, other, SLICE_LIT("abc"), SLICE_LIT("x"), 3, &theirs), ERR_OK);
+    cr_assert_eq(device_open(db, arena, other, SLICE_LIT("abc"), SLICE_LIT("x"), 3, DEVICE_ALLOWED, &theirs), ERR_OK);
     struct device *all;
     size_t count;
     cr_assert_eq(device_list(db, arena, other, &all, &count), ERR_OK);
@@ -78,11 +78,11 @@ Test(device, refusals)
                  { "two", ERR_OK } };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct device device;
-        cr_expect_eq(device_open(db, arena, account, slice_of(rows[i].key), SLICE_LIT("x"), 3, &device), rows[i].err,
+        cr_expect_eq(device_open(db, arena, account, slice_of(rows[i].key), SLICE_LIT("x"), 3, DEVICE_ALLOWED, &device), rows[i].err,
                      "row %zu \"%s\"", i, rows[i].key);
     }
     struct device device;
-    cr_expect_eq(device_open(db, arena, (struct account_id){ INT64_MAX }, SLICE_LIT("k"), SLICE_LIT("x"), 3, &device),
+    cr_expect_eq(device_open(db, arena, (struct account_id){ INT64_MAX }, SLICE_LIT("k"), SLICE_LIT("x"), 3, DEVICE_ALLOWED, &device),
                  ERR_NOT_FOUND);
 }
 
@@ -102,7 +102,7 @@ Test(device, information_that_is_absent_stays)
 Test(device, policy_ping_and_request_are_remembered)
 {
     struct device device = open_device("APPL1");
-    cr_assert_eq(device_set_policy(db, account, device.id, 3000000000u, 4000000000u, UINT64_MAX - 1), ERR_OK);
+    cr_assert_eq(device_set_policy(db, account, device.id, 3000000000u, 4000000000u, UINT64_MAX - 1, true), ERR_OK);
     cr_assert_eq(device_set_ping(db, account, device.id, 900, SLICE_LIT("\0packed")), ERR_OK);
     cr_assert_eq(device_set_sync_request(db, account, device.id, SLICE_LIT("\1\0request")), ERR_OK);
     device = open_device("APPL1");
