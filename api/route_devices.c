@@ -126,7 +126,9 @@ void api_trace_device(struct api_call *call)
         api_problem(call->reply, 422, "minutes: 0 (off) to 1440; content: true or false");
     } else {
         int64_t until_us = n ? clock_wall_us() + n * 60 * US_PER_S : 0;
-        enum err err = device_set_trace(call->db, account.id, device.id, until_us, n && json_is_true(content));
+        struct change_set changes = { 0 };
+        enum err err = device_set_trace(call->db, account.id, device.id, until_us, n && json_is_true(content), &changes);
+        api_publish(call, &changes);
         if (!err)
             err = audit_write(call->db, account.id, &call->by, n ? "device_trace_on" : "device_trace_off", device.key);
         if (err)

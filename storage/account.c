@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     enum mailbox_role role;
-} first_mailboxes[] = { // INBOX first: deliver_1's callers know it as mailbox 1
+} first_mailboxes[] = { // INBOX first: deliver_2's callers know it as mailbox 1
     { "INBOX", ROLE_INBOX }, { "Drafts", ROLE_DRAFTS }, { "Sent", ROLE_SENT },
     { "Trash", ROLE_TRASH }, { "Junk", ROLE_JUNK },     { "Archive", ROLE_ARCHIVE },
 };

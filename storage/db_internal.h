@@ -30,7 +30,7 @@
 #include "storage/change.h"
 #include "storage/db.h"
 
-#define DB_ARGS_MAX 32
+#define DB_ARGS_MAX 40
 
 typedef struct ZSTD_CCtx_s ZSTD_CCtx;
 typedef struct ZSTD_DCtx_s ZSTD_DCtx;

@@ -259,16 +259,20 @@ enum err device_note_loop(struct db *db, struct account_id account, struct devic
 }
 
 enum err device_set_trace(struct db *db, struct account_id account, struct device_id device, int64_t until_us,
-                          bool content)
+                          bool content, struct change_set *changes)
 {
     struct db_args args = { 0 };
     args_i64(&args, account.n);
     args_i64(&args, device.n);
     args_time(&args, until_us);
     args_bool(&args, content);
-    return change_one(db,
-                      "update device set trace_until = $3, trace_content = $4 where account_id = $1 and device_id = $2",
-                      &args);
+    enum err err = change_one(db,
+                              "update device set trace_until = $3, trace_content = $4"
+                              " where account_id = $1 and device_id = $2",
+                              &args);
+    if (!err)
+        change_set_add(changes, (struct change){ .account = account, .kinds = CHANGE_DEVICE });
+    return err;
 }
 
 enum err device_reset(struct db *db, struct account_id account, struct device_id device)

@@ -76,9 +76,9 @@ MUST_USE enum err device_step_wipe(struct db *db, struct account_id account, str
                                    enum device_wipe wipe);
 /* One more episode of a loop. */
 MUST_USE enum err device_note_loop(struct db *db, struct account_id account, struct device_id device, const char *what);
-/* Traces until then; 0: no more. */
+/* Traces until then; 0: no more. Reports CHANGE_DEVICE, so that a parked request comes back and is traced. */
 MUST_USE enum err device_set_trace(struct db *db, struct account_id account, struct device_id device, int64_t until_us,
-                                   bool content);
+                                   bool content, struct change_set *changes);
 /* Forgets all sync states, the policy key and a wipe: the device starts over. */
 MUST_USE enum err device_reset(struct db *db, struct account_id account, struct device_id device);
 

@@ -39,6 +39,7 @@ struct delivery_target {
     enum err result;           // out: ERR_OK, ERR_QUOTA, ERR_NOT_FOUND (account or mailbox gone), ERR_UNAVAILABLE
     uint32_t uid;              // out
     int64_t modseq;            // out
+    bool auto_reply;           // out: the account may want to answer (storage/vacation.h)
 };
 
 struct delivery {

@@ -261,15 +261,15 @@ static void put_u64(uint8_t *to, uint64_t number)
 }
 
 /* The thread's hash spread over sixteen octets: equal for all of a thread, for ever. */
-static void write_conversation(struct wbxml_writer *writer, const struct eas_email *email)
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta, int64_t received_us)
 {
-    uint64_t thread = (uint64_t)email->meta->thread;
+    uint64_t thread = (uint64_t)meta->thread;
     if (thread == 0)
         return;
     uint8_t id[16], index[5];
     put_u64(id, thread);
     put_u64(id + 8, (thread ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9));
-    int64_t date = email->meta->date_us > 0 ? email->meta->date_us : email->received_us;
+    int64_t date = meta->date_us > 0 ? meta->date_us : received_us;
     uint64_t filetime = (uint64_t)(date + FILETIME_OF_1970_US) * 10;
     for (int i = 0; i < 5; i++)
         index[i] = (uint8_t)(filetime >> (48 - 8 * i));
@@ -289,7 +289,7 @@ static bool names_owner(struct slice list, struct slice owner)
 static void write_email2(struct wbxml_writer *writer, const struct eas_email *email)
 {
     const struct mime_meta *meta = email->meta;
-    write_conversation(writer, email);
+    eas_email_write_conversation(writer, meta, email->received_us);
     if (email->answered || email->forwarded)
         wbxml_cstr(writer, WB_Email2_LastVerbExecuted, email->answered ? "1" : "3");
     bool mine = names_owner(meta->from, email->owner);

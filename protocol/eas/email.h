@@ -46,6 +46,8 @@ struct eas_email {
 void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email);
 /* Read, Flag and (14.0 and later) Categories alone: a Change that leaves the content as it is. */
 void eas_email_write_flags(struct wbxml_writer *writer, const struct eas_email *email);
+/* ConversationId and ConversationIndex; nothing for a message without a thread. */
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta, int64_t received_us);
 const char *eas_message_class(const struct mime_meta *meta);
 bool eas_is_smime(const struct mime_meta *meta);
 /* Whether a part is listed as attachment, and its name (never empty; in the arena when made up). */

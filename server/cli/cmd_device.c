@@ -228,6 +228,7 @@ static int device_trace_run(struct cli *cli)
 {
     struct account account;
     struct device device;
+    struct change_set changes = { 0 };
     const char *minutes_text = cli_option(cli, "--minutes");
     bool content = cli_flag(cli, "--content");
     uint64_t minutes = TRACE_MINUTES;
@@ -239,8 +240,8 @@ static int device_trace_run(struct cli *cli)
     if (!find(cli, cli->words + 1, &account, &device))
         return 1;
     int64_t until_us = on ? clock_wall_us() + (int64_t)minutes * 60 * US_PER_S : 0;
-    enum err err = device_set_trace(cli->db, account.id, device.id, until_us, on && content);
-    if (audited(cli, &account, &device, on ? content ? "trace_content" : "trace_on" : "trace_off", err, NULL))
+    enum err err = device_set_trace(cli->db, account.id, device.id, until_us, on && content, &changes);
+    if (audited(cli, &account, &device, on ? content ? "trace_content" : "trace_on" : "trace_off", err, &changes))
         return 1;
     char path[EAS_TRACE_PATH_MAX];
     eas_trace_path(settings_text(cli->settings, SETTING_DATA_DIR), account.id, device.id, path);

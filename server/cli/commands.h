@@ -19,6 +19,11 @@
     X(device_wipe) \
     X(device_reset) \
     X(device_trace) \
+    X(outbox_list) \
+    X(outbox_drop) \
+    X(vacation_show) \
+    X(vacation_set) \
+    X(vacation_clear) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \

@@ -1,10 +1,10 @@
 #include "server/eas/device_info.h"
+#include "server/eas/oof.h"
 
 /* MS-ASCMD 2.2.3.177.15 (Status, Settings) */
 enum {
     SETTINGS_OK = 1,
     SETTINGS_PROTOCOL_ERROR = 2,
-    SETTINGS_DENIED = 3,
     SETTINGS_UNAVAILABLE = 4,
     SETTINGS_BAD_ARGUMENTS = 5,
     SETTINGS_BY_POLICY = 7,
@@ -57,32 +57,6 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
     wbxml_end(writer, WB_Settings_UserInformation);
 }
 
-/* There are no automatic replies: they are off for everybody, turning them off succeeds, turning them on is refused. */
-static void out_of_office(struct eas_request *req, const struct wbxml_node *node)
-{
-    static const uint16_t audiences[] = { WB_Settings_AppliesToInternal, WB_Settings_AppliesToExternalKnown,
-                                          WB_Settings_AppliesToExternalUnknown };
-    struct wbxml_writer *writer = &req->writer;
-    const struct wbxml_node *set = wbxml_child(node, WB_Settings_Set);
-    if (set || !wbxml_child(node, WB_Settings_Get)) {
-        bool off = slice_eq(slice_trim(wbxml_child_text(set, WB_Settings_OofState)), SLICE_LIT("0"));
-        write_status(req, WB_Settings_Oof, !set ? SETTINGS_PROTOCOL_ERROR : off ? SETTINGS_OK : SETTINGS_DENIED);
-        return;
-    }
-    wbxml_start(writer, WB_Settings_Oof);
-    wbxml_u64(writer, WB_Settings_Status, SETTINGS_OK);
-    wbxml_start(writer, WB_Settings_Get);
-    wbxml_cstr(writer, WB_Settings_OofState, "0");
-    for (size_t i = 0; i < sizeof audiences / sizeof *audiences; i++) {
-        wbxml_start(writer, WB_Settings_OofMessage);
-        wbxml_empty(writer, audiences[i]);
-        wbxml_cstr(writer, WB_Settings_Enabled, "0");
-        wbxml_end(writer, WB_Settings_OofMessage);
-    }
-    wbxml_end(writer, WB_Settings_Get);
-    wbxml_end(writer, WB_Settings_Oof);
-}
-
 /* Nobody could read a recovery password here again, so none is kept: what a phone is told must be true. */
 static int set_device_password(const struct wbxml_node *node)
 {
@@ -132,7 +106,7 @@ static void settings_run(struct eas_request *req)
             get_user_information(req, node);
             break;
         case WB_Settings_Oof:
-            out_of_office(req, node);
+            eas_oof(req, node);
             break;
         case WB_Settings_DevicePassword:
             write_status(req, WB_Settings_DevicePassword, set_device_password(node));
@@ -154,5 +128,6 @@ const struct eas_command eas_settings = {
     .source = "MS-ASCMD 2.2.1.18",
     .root = WB_Settings_Settings,
     .status = WB_Settings_Status,
+    .flags = EAS_WRITES,
     .run = settings_run,
 };

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "server/eas/folder.h"
 #include "server/eas/sync_internal.h"
 #include "server/eas/wait.h"
 
@@ -47,7 +48,7 @@ static enum err fill_keys(struct sync_run *run)
         char key[SYNC_KEY_MAX + 1] = "1";
         if (collection->key_given)
             continue;
-        if (!slice_eq(collection->id, SLICE_LIT(EAS_OUTBOX_ID))) {
+        if (!eas_fixed_folder(collection->id)) {
             if (!eas_folder_id_parse(collection->id, &mailbox.n))
                 return ERR_NOT_FOUND;
             enum err err = sync_current_key(req->db, eas_account(req), req->device.id, mailbox, key);
@@ -75,15 +76,28 @@ static enum err recall(struct sync_run *run)
     return fill_keys(run);
 }
 
+/* What came with a later version is no part of an earlier one: 12.0 has no waiting and no Partial, 12.1 no heartbeat. */
+static bool version_has(const struct sync_run *run)
+{
+    const struct eas_sync_request *sync = &run->sync;
+    if (run->req->version < 121)
+        return !sync->wait_given && !sync->heartbeat_given && !sync->partial;
+    return run->req->version >= 140 || !sync->heartbeat_given;
+}
+
 static bool read_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
+    if (!req->root && req->version < 121) {
+        eas_answer_error(req, EAS_INVALID_CONTENT);
+        return false;
+    }
     enum err err = req->root ? eas_sync_parse(req->root, req->arena, &run->sync) : ERR_OK;
     if (err == ERR_LIMIT) {
         answer_limit(req, SYNC_TOO_MANY, EAS_COLLECTIONS_MAX);
         return false;
     }
-    if (err) {
+    if (err || !version_has(run)) {
         eas_answer_status(req, SYNC_PROTOCOL_ERROR);
         return false;
     }
@@ -119,8 +133,11 @@ static bool wait_for_news(struct sync_run *run)
         return false;
     struct sync_watch *watches = arena_new(req->arena, struct sync_watch, run->sync.collection_count + 1);
     size_t count = 0;
-    for (size_t i = 0; i < run->sync.collection_count; i++)
-        count += eas_folder_id_parse(run->sync.collections[i].id, &watches[count].mailbox.n);
+    for (size_t i = 0; i < run->sync.collection_count; i++) {
+        const struct eas_collection *collection = &run->sync.collections[i];
+        if (collection->get_changes) // it would wake for what it does not send, again and again
+            count += eas_folder_id_parse(collection->id, &watches[count].mailbox.n);
+    }
     eas_wait_begin(req, EAS_WAIT_SYNC, watches, count, (uint32_t)((left_us + US_PER_S - 1) / US_PER_S));
     return true;
 }
@@ -152,6 +169,7 @@ static void sync_run(struct eas_request *req)
         unsigned older = 1u << EAS_WAIT_SYNC | (run.sync.wait_s ? 1u << EAS_WAIT_PING : 0u);
         eas_devices_supersede(req->app->devices, eas_account(req), req->device.id, req->serial, older);
     }
+    run.answer_us = settings_int(req->app->server->settings, SETTING_EAS_SYNC_ANSWER_MS) * 1000;
     run.window = run.sync.window ? run.sync.window : EAS_WINDOW_MAX;
     for (size_t i = 0; i < run.sync.collection_count && !run.fatal; i++)
         eas_sync_collection(&run, &run.sync.collections[i]);

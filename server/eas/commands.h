@@ -9,6 +9,7 @@
     X(get_attachment) \
     X(get_item_estimate) \
     X(item_operations) \
+    X(meeting_response) \
     X(move_items) \
     X(ping) \
     X(provision) \

@@ -198,8 +198,10 @@ static int check_head(struct eas_request *req)
 {
     req->version = version_of(req);
     take_policy_key(req);
-    if (!eas_version_is_served(req->version))
+    if (!eas_version_is_served(req->version)) {
+        eas_add_offer(req); // says what it could speak instead
         return 505;
+    }
     req->command = find_command(req->query.command);
     if (!req->command)
         return 501;

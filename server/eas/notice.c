@@ -5,7 +5,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/smtp/postman.h"
+#include "protocol/mime/meta.h"
+#include "storage/message.h"
 
 /* What a phone says of itself must not become a header or a line of its own. */
 static const char *printable(struct arena *arena, struct slice text)
@@ -44,29 +45,47 @@ static void write_mail(struct eas_request *req, struct buf *mail, int64_t id)
                req->login.login, device);
 }
 
-void eas_notice_send(struct eas_request *req)
+static enum err deliver(struct eas_request *req, int64_t id)
 {
-    bool due = false;
+    struct buf mail = { 0 }, packed = { 0 };
+    struct mime_meta meta;
+    struct change_set changes = { .count = 0 };
+    write_mail(req, &mail, id);
+    mime_describe(buf_slice(&mail), req->arena, &meta);
+    mime_meta_pack(&meta, &packed);
+    struct delivery_target target = { .account = eas_account(req) };
+    struct delivery delivery = { .message = { .octets = { buf_slice(&mail), -1, (int64_t)buf_len(&mail) },
+                                              .meta = buf_slice(&packed), .thread = meta.thread,
+                                              .sent_us = meta.date_us },
+                                 .delivery_id = id, .internal_date_us = clock_wall_us(), .targets = &target,
+                                 .target_count = 1 };
+    struct delivery *one = &delivery;
+    enum err err = message_deliver(req->db, &one, 1, &changes);
+    eas_publish(req, &changes);
+    buf_free(&mail);
+    buf_free(&packed);
+    return err ? err : target.result;
+}
+
+static int64_t random_id(void)
+{
     int64_t id = 0;
-    if (!req->device.notice_due)
-        return;
-    enum err err = device_take_notice(req->db, eas_account(req), req->device.id, &due);
-    while (id <= 0) {
+    while (id == 0) {
         if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
             id = 0;
         id &= INT64_MAX;
     }
-    if (!err && due) {
-        struct buf mail = { 0 };
-        write_mail(req, &mail, id);
-        struct delivery_target target = { .account = eas_account(req) };
-        struct delivery delivery = { .message.octets = { buf_slice(&mail), -1, (int64_t)buf_len(&mail) }, .delivery_id = id,
-                                     .internal_date_us = clock_wall_us(), .targets = &target, .target_count = 1 };
-        err = postman_deliver_now(req->app->server->postman, req->db, &delivery);
-        if (!err)
-            err = target.result;
-        buf_free(&mail);
-    }
+    return id;
+}
+
+void eas_notice_send(struct eas_request *req)
+{
+    bool due = false;
+    if (!req->device.notice_due)
+        return;
+    enum err err = device_take_notice(req->db, eas_account(req), req->device.id, &due);
+    if (!err && due)
+        err = deliver(req, random_id());
     if (err)
         log_event(LOG_WARN, "eas_notice_not_delivered", LOG_I("account", eas_account(req).n),
                   LOG_T("device", req->device.key), LOG_T("result", err_name(err)));

@@ -222,7 +222,7 @@ static void on_change(void *ctx, const struct change *change)
     struct eas_wait *wait = ctx;
     if (!wait->park)
         return;
-    if (change->kinds & CHANGE_AUTH) { // password or access changed: it must log in again
+    if (change->kinds & (CHANGE_AUTH | CHANGE_DEVICE)) { // it must log in again, or be traced from its next request on
         end_quietly(wait);
         return;
     }
@@ -244,7 +244,8 @@ static void parked(struct http_park *park, void *ctx)
         return;
     }
     wait->watcher = hub_watch(wait->app->server->hub, wait->link.loop, wait->link.account, wait->auth_version,
-                              CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_change, wait);
+                              CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH | CHANGE_DEVICE,
+                              on_change, wait);
     look_start(wait); // registered, so look again: what came before has been seen by nobody
 }
 

@@ -61,7 +61,7 @@ static enum err parse_fetch(struct slice *in, struct arena *arena, void **args)
         default:
             break;
         }
-    return err ? err : a->program.vanished || a->set.saved ? ERR_SYNTAX : ERR_OK;
+    return err ? err : a->program.vanished ? ERR_SYNTAX : ERR_OK;
 }
 
 static void drop_work(struct imap_session *s)

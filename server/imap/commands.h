@@ -26,9 +26,11 @@
     X(rename) \
     X(search) \
     X(select) \
+    X(sort) \
     X(starttls) \
     X(status) \
     X(store) \
     X(subscribe) \
+    X(thread) \
     X(unselect) \
     X(unsubscribe)

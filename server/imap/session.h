@@ -97,6 +97,9 @@ struct imap_session {
     struct own_changes *own; // IMAP_OWN_MAX of them, from the first change to the next sync
     size_t own_count;
     bool condstore;
+    bool rev2; // ENABLE IMAP4rev2: SEARCH answers by ESEARCH alone
+    struct uid_range *saved; // "$", the result of the last SEARCH RETURN (SAVE); ascending; NULL: empty
+    size_t saved_count;
     size_t told_keywords; // how many keywords of the mailbox the client was told in FLAGS
 
     /* the command in progress */

@@ -28,6 +28,9 @@ PAGES = {
     7: ("FolderHierarchy", """
         Folders Folder DisplayName ServerId ParentId Type Response Status ContentClass Changes Add Delete Update
         SyncKey FolderCreate FolderDelete FolderUpdate FolderSync Count Version"""),
+    8: ("MeetingResponse", """
+        CalendarId CollectionId MeetingResponse RequestId Request Result Status UserResponse Version InstanceId -
+        ProposedStartTime ProposedEndTime SendResponse"""),
     9: ("Tasks", """
         Body BodySize BodyTruncated Categories Category Complete DateCompleted DueDate UtcDueDate Importance
         Recurrence Type Start Until Occurrences Interval DayOfMonth DayOfWeek WeekOfMonth MonthOfYear Regenerate

@@ -21,10 +21,10 @@ class Basics(EasTest):
         answer = self.raw("OPTIONS", "/Microsoft-Server-ActiveSync")
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.body, b"")
-        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.1,14.0,14.1")
+        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
         self.assertEqual(commands, {"FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MoveItems", "Ping", "Provision", "SendMail",
+                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision", "SendMail",
                                     "Settings", "SmartForward", "SmartReply", "Sync"})
 
     def test_path_in_any_case_and_with_a_slash(self):
@@ -64,11 +64,14 @@ class Basics(EasTest):
             self.assertEqual(response.status, 200, octets)
 
     def test_versions(self):
-        for version, status in (("12.1", 200), ("14.0", 200), ("14.1", 200), ("16.1", 200), ("2.5", 505), ("12.0", 505),
-                                ("99.9", 505), ("x", 505)):
+        for version, status in (("12.1", 200), ("14.0", 200), ("14.1", 200), ("16.1", 200), ("12.0", 200), ("16.0", 200),
+                                ("2.5", 505), ("1.0", 505), ("11.9", 505), ("16.2", 505), ("99.9", 505), ("x", 505),
+                                ("", 505)):
             answer = self.phone(version=version).post("FolderSync", Node("FolderHierarchy:FolderSync", Node(
                 "FolderHierarchy:SyncKey", "0")))
             self.assertEqual(answer.status, status, version)
+            # A refusal says what it could speak instead.
+            self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
 
     def test_base64_query(self):
         phone = self.phone()

@@ -79,7 +79,7 @@ class Quarantine(EasTest):
         numbers = imap.search(None, "SUBJECT", '"waits for approval"')[1][0].split()
         self.assertEqual(len(numbers), len(VERSIONS), "one mail for each phone, not for each try")
         mail = imap.fetch(numbers[0], "(BODY[])")[1][0][1].decode()
-        self.assertIn(f"godwit device allow {self.user} NEW121", mail)
+        self.assertIn(f"godwit device allow {self.user} NEW120", mail)
         self.assertIn("Auto-Submitted: auto-generated", mail)
         phone = self.phone(device="NEW161")
         self.server.cli("device", "allow", self.user, "NEW161")
@@ -327,7 +327,11 @@ class Trace(EasTest):
 
     def test_what_waited(self):
         phone, inbox = self.primed(device="TRACED")
+        desktop = self.imap()
+        pending = self.waits(phone.ping, 600, inbox)
         path = self.trace("on")
+        self.assertEqual(pending.answer().root.get("Ping:Status"), "1", "it comes back and is traced at once")
+        self.assertEqual(desktop.noop()[0], "OK", "a trace ends no sessions")
         pending = self.waits(phone.ping, 600, inbox)
         self.assertIn("< [waits]", self.read(path))
         lines = len(self.server.log.lines)

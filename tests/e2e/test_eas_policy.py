@@ -51,6 +51,12 @@ class Strict(EasTest):
                 self.assertEqual(second.get("Provision:Status"), "1")
                 self.assertEqual(second.get("Provision:Policies", "Provision:Policy", "Provision:Status"), "1")
 
+    def test_a_version_that_lacks_some_of_it(self):
+        """12.0 has the first group only; a camera is in the second."""
+        phone = self.phone(version="12.0")
+        self.assertEqual(refusal(phone), 403)
+        self.assertEqual(provision(phone, Node("Provision:PolicyType", NAME)).get("Provision:Status"), "139")
+
     def test_a_policy_that_is_not_applied(self):
         for status, answer in (("2", "139"), ("3", "139"), ("4", "145")):
             with self.subTest(status):

@@ -143,7 +143,7 @@ Test(device, a_reset_forgets_its_states_and_nobody_elses)
     cr_assert_eq(device_set_sync_request(db, account, device.id, SLICE_LIT("x")), ERR_OK);
     struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("x"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                 .internal_date_us = 1700000000000000 };
-    cr_assert_eq(sync_add_draft(db, account, device.id, rig_inbox(), slice_of(state.key), SLICE_LIT("c"), &item, &result,
+    cr_assert_eq(sync_add_draft(db, arena, account, device.id, rig_inbox(), slice_of(state.key), SLICE_LIT("c"), &item, &result,
                                 &changes),
                  ERR_OK);
     cr_assert_eq(device_reset(db, account, device.id), ERR_OK);
@@ -244,14 +244,14 @@ Test(device, loops_and_traces_are_kept)
     cr_expect_eq(device.loops, 0);
     cr_assert_eq(device_note_loop(db, account, device.id, "FolderSync"), ERR_OK);
     cr_assert_eq(device_note_loop(db, account, device.id, "Provision"), ERR_OK);
-    cr_assert_eq(device_set_trace(db, account, device.id, 1700000000000000, true), ERR_OK);
+    cr_assert_eq(device_set_trace(db, account, device.id, 1700000000000000, true, &changes), ERR_OK);
     device = open_device("APPL1");
     cr_expect_eq(device.loops, 2);
     cr_expect_str_eq(device.loop_what, "Provision");
     cr_expect_neq(device.loop_us, 0);
     cr_expect_eq(device.trace_until_us, 1700000000000000);
     cr_expect(device.trace_content);
-    cr_assert_eq(device_set_trace(db, account, device.id, 0, false), ERR_OK);
+    cr_assert_eq(device_set_trace(db, account, device.id, 0, false, &changes), ERR_OK);
     cr_expect_eq(open_device("APPL1").trace_until_us, 0);
     cr_expect_eq(device_note_loop(db, account, (struct device_id){ 99 }, "x"), ERR_NOT_FOUND);
     cr_expect_eq(device_find(db, arena, account, SLICE_LIT("NONE"), &device), ERR_NOT_FOUND);

@@ -746,8 +746,9 @@ Test(sync, case_10_an_edited_draft_is_a_change_of_its_item)
         struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("longer"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                     .internal_date_us = NOW_US };
         struct sync_result result = { .err = ERR_OK };
-        cr_assert_eq(sync_change_draft(db, account, phone->device, drafts, slice_of(arena_printf(arena, "key%d", i)), 1, &item,
-                                       &result, &changes),
+        struct draft_edit edit = { .item = 1, .since = -1 };
+        cr_assert_eq(sync_change_draft(db, arena, account, phone->device, drafts, slice_of(arena_printf(arena, "key%d", i)),
+                                       &edit, &item, &result, &changes),
                      ERR_OK);
         cr_expect_eq(result.item, 1u);
     }
@@ -853,8 +854,8 @@ Test(sync, case_11a_a_client_id_counts_for_its_key_only)
     struct slice key = slice_of(arena_printf(arena, "%s", phone->key));
     struct sync_state state;
     cr_assert_eq(open_state(phone, &state), ERR_OK);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, key, id, &item, &result, &changes), ERR_OK);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, key, id, &item, &again, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, key, id, &item, &result, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, key, id, &item, &again, &changes), ERR_OK);
     cr_expect_eq(again.item, result.item, "a repeat makes no second draft");
     cr_expect_eq(number("select count(*) from placement where account_id = $1"), 1);
     struct sync_look look = look_from(phone, &state);
@@ -863,7 +864,7 @@ Test(sync, case_11a_a_client_id_counts_for_its_key_only)
     cr_expect_eq(sync_result_find(db, arena, account, phone->device, drafts, key, id, &found), ERR_OK, "the reply may be lost");
     cr_assert_eq(open_state(phone, &state), ERR_OK); // the new key proves that it was not
     cr_expect_eq(sync_result_find(db, arena, account, phone->device, drafts, key, id, &found), ERR_NOT_FOUND);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, slice_of(phone->key), id, &item, &again, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, slice_of(phone->key), id, &item, &again, &changes), ERR_OK);
     cr_expect_neq(again.item, result.item, "the same ClientId again, for another draft");
 }
 
@@ -872,7 +873,7 @@ Test(sync, case_11b_a_result_is_answered_from_what_is_kept)
     struct phone *phone = phone_of("P", drafts);
     struct sync_result kept = { .err = ERR_OK, .detail = SLICE_LIT("sent") }, found;
     struct append_item item = a_draft();
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &item, &kept,
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &item, &kept,
                                 &changes),
                  ERR_OK);
     cr_assert_eq(sync_result_find(db, arena, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &found),

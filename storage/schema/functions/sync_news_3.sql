@@ -1,8 +1,8 @@
 -- For Ping and hanging Sync: news by the steps New and Changes with the stored cut, so that a yes means that Sync sends
 -- something. o_news: 1 new rows, 2 changes. A mailbox without a used state has news only for uids from p_since on.
 -- o_key, o_s: the state that was asked, when it stands so far behind o_clock and o_a that it is worth moving: it passed
--- over p_rows rows for nothing, or is a day old. The last row (o_mailbox 0) tells whether the hierarchy changed.
-create or replace function sync_news_2(
+-- over p_rows rows for nothing, or is a day old. The last row (o_mailbox 0) tells whether FolderSync has something.
+create or replace function sync_news_3(
   p_account bigint, p_device bigint, p_mailbox bigint[], p_since bigint[], p_rows bigint
 ) returns table (o_mailbox bigint, o_news int, o_gone boolean, o_since bigint, o_key text, o_s bigint, o_clock bigint,
                  o_a bigint)
@@ -29,9 +29,10 @@ begin
       return next;
       continue;
     end if;
-    select coalesce(s.given_s, s.used_s) as s, coalesce(s.given_a, s.used_a) as a, coalesce(s.given_b, s.used_b) as b,
+    select coalesce(s.given_s, s.used_s) as s, coalesce(s.given_a, s.used_a) as a,
+           coalesce(case when s.given_key is not null then s.given_b else s.used_b end, 0) as b,
            coalesce(case when s.given_key is not null then s.given_date else s.used_date end, '-infinity') as date,
-           coalesce(s.given_item, s.used_item) as item, s.given_initial and s.used_key is null as fresh,
+           coalesce(case when s.given_key is not null then s.given_item else s.used_item end, 0) as item, s.given_initial and s.used_key is null as fresh,
            coalesce(s.given_key, s.used_key) as key, s.updated_at < now() - interval '1 day' as stale
       into st from sync_state s
      where s.account_id = p_account and s.device_id = p_device and s.mailbox_id = o_mailbox;
@@ -72,6 +73,6 @@ begin
   o_news := 0;
   o_gone := known is not null and exists (
     select 1 from mailbox b where b.account_id = p_account and b.modseq_hierarchy > known
-       and (b.deleted_at is null or b.modseq_born <= known));
+       and hierarchy_op_1(b, p_device, known) is not null);
   return next;
 end $$;

@@ -1,6 +1,7 @@
 -- Opens a Sync with a key: takes the next generation, drops what the key proves to be over. Unknown keys and states whose
--- tombstones are gone are a conflict (EAS status 3).
-create or replace function sync_begin_1(
+-- tombstones are gone are a conflict (EAS status 3). Most states have nothing in b, in the cut's item and in an own copy of
+-- the options: null there is 0, and for used_options what given_options has.
+create or replace function sync_begin_2(
   p_account bigint, p_device bigint, p_mailbox bigint, p_key text
 ) returns table (o_s bigint, o_a bigint, o_b bigint, o_date timestamptz, o_item bigint, o_options bytea,
                  o_generation bigint, o_primed boolean, o_replay boolean)
@@ -25,7 +26,7 @@ begin
        and r.key <> p_key;
     o_primed := not st.given_initial;
     st.used_key := st.given_key; st.used_s := st.given_s; st.used_a := st.given_a; st.used_b := st.given_b;
-    st.used_date := st.given_date; st.used_item := st.given_item; st.used_options := st.given_options;
+    st.used_date := st.given_date; st.used_item := st.given_item; st.used_options := null;
   elsif st.used_key = p_key then
     o_replay := true;
   else
@@ -39,7 +40,8 @@ begin
          used_b = st.used_b, used_date = st.used_date, used_item = st.used_item, used_options = st.used_options
    where s.account_id = p_account and s.device_id = p_device and s.mailbox_id = p_mailbox
   returning s.generation into o_generation;
-  o_s := st.used_s; o_a := st.used_a; o_b := st.used_b; o_date := st.used_date; o_item := st.used_item;
-  o_options := st.used_options;
+  o_s := st.used_s; o_a := st.used_a; o_b := coalesce(st.used_b, 0); o_date := st.used_date;
+  o_item := coalesce(st.used_item, 0);
+  o_options := coalesce(st.used_options, st.given_options);
   return next;
 end $$;

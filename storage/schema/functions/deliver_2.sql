@@ -1,12 +1,14 @@
 -- Delivers messages to recipients, one element of the last five arrays each, in account order. A recipient that is gone
 -- or over quota is a result, not an error: 0 stored, 1 gone, 2 over quota.
-create or replace function deliver_1(
+-- o_auto_reply: the account may want to answer.
+create or replace function deliver_2(
   p_new bigint[], p_new_size bigint[], p_new_pieces int[], p_new_hash bytea[],
   p_piece_blob bigint[], p_piece_n int[], p_piece bytea[], p_touched bigint[],
   p_blob bigint[], p_size int[], p_meta bytea[], p_thread bigint[], p_sent timestamptz[],
   p_internal timestamptz[], p_flags bigint[],
   p_of int[], p_account bigint[], p_mailbox bigint[], p_prefix bytea[], p_delivery bigint[]
-) returns table (o_nth int, o_result int, o_mailbox bigint, o_uid bigint, o_modseq bigint)
+) returns table (o_nth int, o_result int, o_mailbox bigint, o_uid bigint, o_modseq bigint,
+  o_auto_reply boolean)
 language plpgsql volatile as $$
 declare
   t record;
@@ -25,8 +27,9 @@ begin
        set modseq = a.modseq + 1, next_message = a.next_message + 1,
            used_bytes = a.used_bytes + octets, used_count = a.used_count + 1
      where a.account_id = t.account and (a.quota_bytes = 0 or a.used_bytes + octets <= a.quota_bytes)
-     returning a.modseq, a.next_message - 1 into o_modseq, message_now;
+     returning a.modseq, a.next_message - 1, a.auto_reply into o_modseq, message_now, o_auto_reply;
     if not found then
+      o_auto_reply := false;
       o_result := case when exists (select 1 from account a where a.account_id = t.account) then 2 else 1 end;
       o_uid := 0;
       o_modseq := 0;
