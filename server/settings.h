@@ -7,8 +7,10 @@
 
 #include "base/err.h"
 
+#include "server/policy_rows.h"
+
 /* X(ID, "section", "key", TYPE, "default", min, max, "documentation")
- * TYPE: TEXT, INT (min..max), BOOL, PATH, ADDRESS (host:port, "" is off), SIZE (octets; K, M, G) */
+ * TYPE: TEXT, INT (min..max), BOOL, PATH, ADDRESS (host:port, "" is off), SIZE (octets; K, M, G), ACCESS */
 #define SETTINGS(X) \
     X(DATA_DIR, "data", "dir", PATH, "/var/lib/godwit", 0, 0, "Where the embedded cluster, keys and spool files live.") \
     X(DATABASE_URL, "database", "url", TEXT, "", 0, 0, \
@@ -60,11 +62,24 @@
     X(EAS_CA_FILE, "eas", "ca_file", PATH, "", 0, 0, "PEM file of the authorities that ValidateCert trusts; empty: the system's.") \
     X(DIRECTORY_JOINED_DOMAINS, "directory", "joined_domains", TEXT, "", 0, 0, \
       "Domains whose people see each other in the address book: \"a.org b.org; c.org d.org\" joins two pairs.") \
+    X(EAS_NEW_DEVICES, "eas", "new_devices", ACCESS, "allow", 0, 0, \
+      "allow, quarantine or block: what a phone that was never seen may do until `godwit device allow` or `block` decides.") \
+    X(EAS_REMOTE_WIPE, "eas", "remote_wipe", BOOL, "false", 0, 0, "Let `godwit device wipe` erase accounts on phones and phones.") \
+    X(EAS_REQUESTS_PER_MINUTE, "eas", "requests_per_minute", INT, "600", 0, 100000, "Requests of one phone in a minute; more get 503 with Retry-After; 0: any number.") \
+    X(EAS_LOOP_REPEATS, "eas", "loop_repeats", INT, "10", 3, 1000, "How often a phone may do the same work again before it counts as a loop.") \
+    X(EAS_LOOP_WINDOW_S, "eas", "loop_window_s", INT, "600", 1, 86400, "Within which time.") \
+    X(EAS_TRACE_MAX, "eas", "trace_max", SIZE, "4M", 4096, 1073741824, "Size at which a phone's trace file is rotated; one older file is kept.") \
     X(VACATION_PERIOD_DAYS, "vacation", "period_days", INT, "7", 1, 30, "An automatic reply goes to one sender at most once in so many days.") \
     X(PUSH_QUIET_S, "push", "quiet_s", INT, "30", 0, 3600, "At most one wake-up of a phone in this time for changes that are not new mail.") \
     X(PUSH_RECHECK_S, "push", "recheck_s", INT, "60", 0, 3600, "Look at the clocks of watched accounts so often, in case an event was lost; 0: never.") \
     X(RETENTION_DAYS, "retention", "days", INT, "14", 1, 3650, "How long deleted mail can be brought back.") \
-    X(SYNC_TOMBSTONE_DAYS, "sync", "tombstone_days", INT, "180", 14, 3650, "How long the traces of deleted mail stay for clients that were away.")
+    X(SYNC_TOMBSTONE_DAYS, "sync", "tombstone_days", INT, "180", 14, 3650, "How long the traces of deleted mail stay for clients that were away.") \
+    X(POLICY_ALLOW_PARTIAL, "policy", "allow_partial", BOOL, "false", 0, 0, \
+      "Let phones in that apply a part of the policy or refuse it, and protocol versions that lack some of it.") \
+    X(POLICY_ALLOW_EXTERNAL, "policy", "allow_external", BOOL, "true", 0, 0, \
+      "Let phones in that say that somebody else manages them.") \
+    X(POLICY_REFRESH_HOURS, "policy", "refresh_hours", INT, "0", 0, 8760, "Ask for the policy again after so many hours; 0: only when it changes.") \
+    POLICY_ROWS(X, POLICY_SETTING)
 
 enum setting_id {
 #define X(id, section, key, type, def, min, max, doc) SETTING_##id,
