@@ -14,6 +14,8 @@
     X(examine) \
     X(expunge) \
     X(fetch) \
+    X(getquota) \
+    X(getquotaroot) \
     X(id) \
     X(idle) \
     X(list) \
@@ -31,5 +33,6 @@
     X(status) \
     X(store) \
     X(subscribe) \
+    X(unauthenticate) \
     X(unselect) \
     X(unsubscribe)
