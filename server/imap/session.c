@@ -123,7 +123,7 @@ void imap_capabilities(const struct imap_session *s, struct buf *out)
     buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT STATUS=SIZE INPROGRESS");
     buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i]->capability) {
+        if (commands[i]->capability && !(commands[i] == &imap_compress && s->compressed)) {
             buf_add_byte(out, ' ');
             buf_add_text(out, commands[i]->capability);
         }
@@ -223,6 +223,7 @@ static void complete(struct imap_session *s)
     }
     bool logout = s->command == &imap_logout, starttls = s->command == &imap_starttls && !bad &&
                                                          slice_starts(buf_slice(&s->reply), SLICE_LIT("OK"));
+    bool compress = s->command == &imap_compress && slice_starts(buf_slice(&s->reply), SLICE_LIT("OK"));
     end_command(s);
     flush_out(s);
     if (!s->conn)
@@ -237,6 +238,10 @@ static void complete(struct imap_session *s)
     if (starttls) {
         s->tls = true;
         conn_start_tls(s->conn);
+    }
+    if (compress) {
+        s->compressed = true;
+        conn_start_compress(s->conn);
     }
     if (logout || s->state == IMAP_ENDED) {
         s->state = IMAP_ENDED;

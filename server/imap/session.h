@@ -137,6 +137,7 @@ struct imap_session {
     enum err (*sasl)(struct imap_session *s, struct slice line); // gets the next line; NULL: none
     struct loop_timer delay;
     int delayed_ms; // a login waits so long: to be looked at, or for its refusal
+    bool compressed; // COMPRESS=DEFLATE is on
     bool tls, has_tls, loopback; // of the connection: workers must not look at conn
     bool stopping;               // the server stops: BYE behind the command that runs
     struct loop_task turn;       // goes on with the input after the other connections
