@@ -34,6 +34,7 @@
     X(IMAP_LISTEN_TLS, "imap", "listen_tls", ADDRESS, "127.0.0.1:1993", 0, 0, "IMAP over TLS.") \
     X(IMAP_IDLE_TIMEOUT_S, "imap", "idle_timeout_s", INT, "1800", 60, 86400, "Autologout of a logged-in client (RFC 9051 5.4: at least 30 minutes).") \
     X(IMAP_LITERAL_MAX, "imap", "literal_max", SIZE, "64M", 65536, 268435456, "Biggest message in APPEND.") \
+    X(IMAP_PROGRESS_S, "imap", "progress_s", INT, "10", 0, 600, "A command that takes longer tells how far it is, and again after as long.") \
     X(IMAP_CONNS_PER_ADDRESS_MAX, "imap", "conns_per_address_max", INT, "100", 1, 100000, "Connections from one address.") \
     X(IMAP_SEARCH_MAX_MS, "imap", "search_max_ms", INT, "300000", 1, 86400000, "A SEARCH, SORT or THREAD that takes longer is refused.") \
     X(IMAP_SORT_MAX, "imap", "sort_max", INT, "500000", 1, 10000000, "Messages that one SORT or THREAD brings into order.") \
