@@ -67,7 +67,7 @@ MUST_USE enum err mailbox_get(struct db *db, struct arena *arena, struct account
 MUST_USE enum err mailbox_find(struct db *db, struct arena *arena, struct account_id account, struct slice path,
                                struct mailbox *mailbox);
 /* Creates the mailbox and missing parents. errors: ERR_EXISTS, ERR_SYNTAX (empty level, control characters, too long),
- * ERR_LIMIT. A given device repeats safely: with `device` set and the same parent and name created by it under the same
+ * ERR_LIMIT, ERR_STATE (another mailbox has the role). A given device repeats safely: with `device` set and the same parent and name created by it under the same
  * hierarchy key, the same id comes back (hard case 9c) - see sync.h. */
 MUST_USE enum err mailbox_create(struct db *db, struct account_id account, struct slice path, enum mailbox_role role,
                                  struct mailbox_id *id, struct change_set *changes);
@@ -79,6 +79,9 @@ MUST_USE enum err mailbox_rename(struct db *db, struct account_id account, struc
  * `recursive` is false) */
 MUST_USE enum err mailbox_delete(struct db *db, struct account_id account, struct mailbox_id id, bool recursive,
                                  const struct actor *by, struct change_set *changes);
+/* Octets of the live messages that carry \Deleted, of each mailbox; reads them. */
+MUST_USE enum err mailbox_deleted_bytes(struct db *db, struct account_id account, const struct mailbox *mailboxes,
+                                        size_t count, int64_t *bytes);
 MUST_USE enum err mailbox_subscribe(struct db *db, struct account_id account, struct slice path, bool on,
                                     struct change_set *changes);
 /* Raises the \Recent mark to uidnext and returns what it was; called only when uidnext is past it. */
