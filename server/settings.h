@@ -53,6 +53,7 @@
     X(EAS_REQUEST_MAX, "eas", "request_max", SIZE, "64M", 65536, 268435456, "Biggest request body after login.") \
     X(EAS_SYNC_ANSWER_MS, "eas", "sync_answer_ms", INT, "15000", 1, 60000, "A Sync answer is cut after this time and the phone asks on: many give up after 30 s.") \
     X(EAS_EMPTY_FOLDERS, "eas", "empty_folders", BOOL, "false", 0, 0, "List an empty Calendar and Contacts folder, for phones that insist on them.") \
+    X(EAS_GZIP, "eas", "gzip", BOOL, "true", 0, 0, "Pack answers over 1 KiB for phones that accept gzip.") \
     X(EAS_PROVISION, "eas", "provision", BOOL, "false", 0, 0, "Demand that phones acknowledge a policy before they sync.") \
     X(VACATION_PERIOD_DAYS, "vacation", "period_days", INT, "7", 1, 30, "An automatic reply goes to one sender at most once in so many days.") \
     X(PUSH_QUIET_S, "push", "quiet_s", INT, "30", 0, 3600, "At most one wake-up of a phone in this time for changes that are not new mail.") \

@@ -165,7 +165,7 @@ MUST_USE enum err message_vanished(struct db *db, struct arena *arena, struct ac
 struct message_row {
     struct message_id id;
     struct blob_id blob;
-    struct slice prefix, meta; // in the arena
+    struct slice prefix, meta; // in the arena; a damaged meta is empty
     int64_t thread, sent_us, size;
 };
 

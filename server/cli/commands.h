@@ -19,6 +19,7 @@
     X(vacation_show) \
     X(vacation_set) \
     X(vacation_clear) \
+    X(doctor_messages) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \

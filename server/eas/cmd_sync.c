@@ -160,6 +160,8 @@ static void answer(struct sync_run *run)
         wbxml_end(&req->writer, WB_AirSync_Collections);
         wbxml_end(&req->writer, WB_AirSync_Sync);
         req->status = req->status ? req->status : SYNC_OK;
+        if (run->starts_over)
+            eas_add_offer(req);
         eas_answer(req);
     } else if (!run->may_wait || run->sync.wait_s == 0 || !wait_for_news(run)) {
         eas_answer_empty(req);

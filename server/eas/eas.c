@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/eas/gzip.h"
 
 #define EAS_PATH "/Microsoft-Server-ActiveSync"
 #define SMALL_BODY_MAX (1u << 20) // requests that carry no messages
@@ -44,11 +45,24 @@ static void log_answer(const struct eas_request *req, int http_status)
               LOG_MS("ms", (double)(clock_mono_us() - req->started_us) / 1000));
 }
 
+/* The packed answer, when the phone takes it and it pays; else the plain one. */
+static struct buf *pack_answer(struct eas_request *req, struct buf *body, struct buf *packed)
+{
+    if (!body || buf_len(body) < EAS_GZIP_MIN || !settings_bool(req->app->server->settings, SETTING_EAS_GZIP) ||
+        !eas_gzip_is_wanted(http_header(req->http, "Accept-Encoding")) || !eas_gzip(buf_slice(body), packed))
+        return body;
+    http_answer_header(req->http, "Content-Encoding", "gzip");
+    http_answer_header(req->http, "Vary", "Accept-Encoding");
+    return packed;
+}
+
 static void finish(struct eas_request *req, int http_status, struct buf *body)
 {
+    struct buf packed = { 0 };
     eas_add_headers(req);
     log_answer(req, http_status);
-    http_answer(req->http, http_status, EAS_CONTENT_TYPE, body);
+    http_answer(req->http, http_status, EAS_CONTENT_TYPE, pack_answer(req, body, &packed));
+    buf_free(&packed);
 }
 
 void eas_answer(struct eas_request *req)

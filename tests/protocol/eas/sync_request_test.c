@@ -69,6 +69,14 @@ static const struct {
       HEAD "+AirSync:Collection AirSync:SyncKey=0 AirSync:CollectionId=5 +AirSync:Commands +AirSync:Delete "
            "AirSync:ServerId=5:1 - - - - -",
       ERR_OK, 100, 0, false, true, false, 0 },
+    { "any order",
+      "+AirSync:Sync AirSync:WindowSize=9 +AirSync:Collections +AirSync:Collection +AirSync:Commands +AirSync:Fetch "
+      "AirSync:ServerId=5:2 - - AirSync:WindowSize=7 AirSync:CollectionId=5 +AirSync:Options AirSync:FilterType=1 - "
+      "AirSync:SyncKey=7 - - -",
+      ERR_OK, 7, 0, true, true, false, 1 },
+    { "a Fetch of nothing is passed over",
+      HEAD COLLECTION "+AirSync:Commands +AirSync:Fetch AirSync:ServerId= - +AirSync:Fetch AirSync:ServerId=5:2 - - - - -", ERR_OK,
+      100, 0, true, true, false, 1 },
     { "no collection id", HEAD "+AirSync:Collection AirSync:SyncKey=7 - - -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "empty root", "AirSync:Sync=", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "no collections", "+AirSync:Sync AirSync:WindowSize=5 -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
