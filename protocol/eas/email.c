@@ -41,6 +41,30 @@ static struct slice take_address(struct slice *list)
     return address;
 }
 
+/* One address: what stands behind a first one is not shown. */
+static void write_from(struct wbxml_writer *writer, struct slice from)
+{
+    struct slice first = take_address(&from);
+    write_addresses(writer, WB_Email_From, first.len ? first : SLICE_LIT("<unknown>"));
+}
+
+/* Several addresses are parted by semicolons here, and here only. */
+static void write_reply_to(struct wbxml_writer *writer, struct slice list)
+{
+    struct buf out = { 0 };
+    while (list.len) {
+        struct slice address = take_address(&list);
+        if (buf_len(&out) + 1 + address.len > EAS_ADDRESSES_MAX)
+            break;
+        if (buf_len(&out) && address.len)
+            buf_add_byte(&out, ';');
+        buf_add(&out, address);
+    }
+    if (buf_len(&out))
+        wbxml_text(writer, WB_Email_ReplyTo, buf_slice(&out));
+    buf_free(&out);
+}
+
 static struct slice display_name(struct slice address)
 {
     size_t bracket = slice_find(address, '<');
@@ -241,21 +265,12 @@ static void write_attachments(struct wbxml_writer *writer, const struct eas_emai
 
 /* ---- conversation ---- */
 
-static void put_u64(uint8_t *to, uint64_t number)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(number >> (56 - 8 * i));
-}
-
-/* The thread's hash spread over sixteen octets: equal for all of a thread, for ever. */
 static void write_conversation(struct wbxml_writer *writer, const struct eas_email *email)
 {
-    uint64_t thread = (uint64_t)email->meta->thread;
-    if (thread == 0)
+    uint8_t id[EAS_CONVERSATION_ID_LEN], index[5];
+    if (email->meta->thread == 0)
         return;
-    uint8_t id[16], index[5];
-    put_u64(id, thread);
-    put_u64(id + 8, (thread ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9));
+    eas_conversation_id(email->meta->thread, id);
     int64_t date = email->meta->date_us > 0 ? email->meta->date_us : email->received_us;
     uint64_t filetime = (uint64_t)(date + FILETIME_OF_1970_US) * 10;
     for (int i = 0; i < 5; i++)
@@ -309,10 +324,10 @@ void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email)
     eas_date_format(email->received_us, date);
     write_addresses(writer, WB_Email_To, meta->to);
     write_addresses(writer, WB_Email_Cc, meta->cc);
-    write_addresses(writer, WB_Email_From, meta->from.len ? meta->from : SLICE_LIT("<unknown>"));
+    write_from(writer, meta->from);
     wbxml_text(writer, WB_Email_Subject, meta->subject);
     if (meta->reply_to.len && !slice_eq(meta->reply_to, meta->from))
-        write_addresses(writer, WB_Email_ReplyTo, meta->reply_to);
+        write_reply_to(writer, meta->reply_to);
     wbxml_cstr(writer, WB_Email_DateReceived, date);
     write_display_to(writer, meta->to);
     struct slice topic = thread_topic(meta->subject);

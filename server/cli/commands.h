@@ -6,6 +6,7 @@
     X(config_show) \
     X(account_add) \
     X(account_list) \
+    X(account_name) \
     X(account_password) \
     X(account_delete) \
     X(deleted_list) \

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/eas/found.h"
 #include "server/eas/gzip.h"
 
 #define EAS_PATH "/Microsoft-Server-ActiveSync"
@@ -362,6 +363,10 @@ static void run_command(struct eas_request *req)
         eas_answer_http(req, 501);
         return;
     }
+    if (req->version < req->command->since) {
+        eas_answer_error(req, EAS_VERSION_NOT_SUPPORTED);
+        return;
+    }
     int status = req->command->flags & EAS_NO_POLICY ? 0 : eas_policy_check(req);
     if (status) {
         eas_answer_error(req, status);
@@ -412,6 +417,7 @@ const struct http_app *eas_app_open(struct server *server)
     struct eas_app *app = mem_new(struct eas_app);
     app->server = server;
     app->devices = eas_devices_open(server);
+    app->found = found_open();
     app->http = (struct http_app){
         .path = EAS_PATH,
         .prefix = true,
@@ -430,6 +436,7 @@ void eas_app_close(const struct http_app **http)
         return;
     struct eas_app *app = (*http)->ctx;
     eas_devices_close(&app->devices);
+    found_close(&app->found);
     free(app);
     *http = NULL;
 }
