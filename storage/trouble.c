@@ -45,10 +45,10 @@ enum err trouble_list(struct db *db, struct arena *arena, struct account_id acco
     args_i64(&args, account.n);
     args_i64(&args, (int64_t)max);
     enum err err = db_run(db,
-                          "select t.account_id, t.mailbox_id, t.item, t.protocol, t.device, t.why, d.login, b.path,"
+                          "select t.account_id, t.mailbox_id, t.item, t.protocol, t.device, t.why, d.login, b.name,"
                           " t.first_at, t.last_at, t.times from trouble t"
                           " join directory d on d.account_id = t.account_id"
-                          " join mailbox b on b.account_id = t.account_id and b.mailbox_id = t.mailbox_id"
+                          " join mailbox b on b.account_id = t.account_id and b.mailbox_id = t.mailbox_id and b.deleted_at is null"
                           " where ($1 = 0 or t.account_id = $1) and exists (select 1 from placement p"
                           "  where p.account_id = t.account_id and p.mailbox_id = t.mailbox_id and p.item = t.item"
                           "  and p.removed_at is null) order by t.last_at desc, t.mailbox_id, t.item limit $2",
@@ -65,7 +65,7 @@ enum err trouble_list(struct db *db, struct arena *arena, struct account_id acco
             .device = res_text(arena, r, n, 4),
             .why = res_text(arena, r, n, 5),
             .login = res_text(arena, r, n, 6),
-            .mailbox_path = res_text(arena, r, n, 7),
+            .mailbox_name = res_text(arena, r, n, 7),
             .first_us = res_time(r, n, 8),
             .last_us = res_time(r, n, 9),
             .times = res_i64(r, n, 10),

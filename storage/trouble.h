@@ -16,7 +16,7 @@ struct trouble {
     const char *device; // who asked; NULL: not known
     const char *why;
     /* out, of a list */
-    const char *login, *mailbox_path;
+    const char *login, *mailbox_name;
     int64_t first_us, last_us, times;
 };
 /* *fresh: the message was not in the list. */

@@ -41,6 +41,30 @@ static struct slice take_address(struct slice *list)
     return address;
 }
 
+/* One address: what stands behind a first one is not shown. */
+static void write_from(struct wbxml_writer *writer, struct slice from)
+{
+    struct slice first = take_address(&from);
+    write_addresses(writer, WB_Email_From, first.len ? first : SLICE_LIT("<unknown>"));
+}
+
+/* Several addresses are parted by semicolons here, and here only. */
+static void write_reply_to(struct wbxml_writer *writer, struct slice list)
+{
+    struct buf out = { 0 };
+    while (list.len) {
+        struct slice address = take_address(&list);
+        if (buf_len(&out) + 1 + address.len > EAS_ADDRESSES_MAX)
+            break;
+        if (buf_len(&out) && address.len)
+            buf_add_byte(&out, ';');
+        buf_add(&out, address);
+    }
+    if (buf_len(&out))
+        wbxml_text(writer, WB_Email_ReplyTo, buf_slice(&out));
+    buf_free(&out);
+}
+
 static struct slice display_name(struct slice address)
 {
     size_t bracket = slice_find(address, '<');
@@ -300,10 +324,10 @@ void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email)
     eas_date_format(email->received_us, date);
     write_addresses(writer, WB_Email_To, meta->to);
     write_addresses(writer, WB_Email_Cc, meta->cc);
-    write_addresses(writer, WB_Email_From, meta->from.len ? meta->from : SLICE_LIT("<unknown>"));
+    write_from(writer, meta->from);
     wbxml_text(writer, WB_Email_Subject, meta->subject);
     if (meta->reply_to.len && !slice_eq(meta->reply_to, meta->from))
-        write_addresses(writer, WB_Email_ReplyTo, meta->reply_to);
+        write_reply_to(writer, meta->reply_to);
     wbxml_cstr(writer, WB_Email_DateReceived, date);
     write_display_to(writer, meta->to);
     struct slice topic = thread_topic(meta->subject);

@@ -91,13 +91,18 @@ static icalproperty *find_x(icalcomponent *component, const char *name)
     return NULL;
 }
 
-static struct slice kept(const char *text, struct arena *arena)
+static struct slice clean_text(const char *text, bool one_line, size_t max, struct arena *arena)
 {
     struct buf clean = { 0 };
-    mime_clean_utf8(slice_of(text), true, &clean);
-    struct slice copy = arena_copy(arena, mime_cut_utf8(slice_trim(buf_slice(&clean)), CALENDAR_TEXT_MAX));
+    mime_clean_utf8(slice_of(text), one_line, &clean);
+    struct slice copy = arena_copy(arena, mime_cut_utf8(slice_trim(buf_slice(&clean)), max));
     buf_free(&clean);
     return copy;
+}
+
+static struct slice kept(const char *text, struct arena *arena)
+{
+    return clean_text(text, true, CALENDAR_TEXT_MAX, arena);
 }
 
 static struct slice without_mailto(const char *value)
@@ -357,9 +362,12 @@ static enum err read_event(icalcomponent *calendar, icalcomponent *event, struct
         return ERR_SYNTAX;
     icalproperty *location = calendar_property(event, ICAL_LOCATION_PROPERTY);
     icalproperty *summary = calendar_property(event, ICAL_SUMMARY_PROPERTY);
+    icalproperty *description = calendar_property(event, ICAL_DESCRIPTION_PROPERTY);
     meeting->uid = arena_copy(arena, slice_of(uid));
     meeting->location = kept(location ? icalproperty_get_location(location) : "", arena);
     meeting->summary = kept(summary ? icalproperty_get_summary(summary) : "", arena);
+    meeting->description = clean_text(description ? icalproperty_get_description(description) : "", false,
+                                      CALENDAR_DESCRIPTION_MAX, arena);
     meeting->organizer = read_organizer(event, arena);
     meeting->reminder_s = read_reminder(event);
     meeting->wants_answer = meeting->method == CALENDAR_REQUEST && read_rsvp(event, owner);

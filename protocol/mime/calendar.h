@@ -16,6 +16,7 @@
 #define CALENDAR_LINES_MAX 20000u
 #define CALENDAR_UID_MAX 300u         // octets
 #define CALENDAR_TEXT_MAX 1024u       // octets of location, summary, names that are kept
+#define CALENDAR_DESCRIPTION_MAX 65536u
 
 enum calendar_method { CALENDAR_REQUEST, CALENDAR_CANCEL, CALENDAR_REPLY, CALENDAR_COUNTER };
 enum calendar_answer { CALENDAR_ACCEPTED, CALENDAR_TENTATIVE, CALENDAR_DECLINED };
@@ -58,6 +59,7 @@ struct calendar_meeting {
     enum calendar_answer answer; // of CALENDAR_REPLY
     struct slice uid;            // never empty
     struct slice summary, location;
+    struct slice description;    // lines end in LF
     struct slice organizer;      // "Name" <address> or address; empty when none
     int64_t start_us, end_us;
     int64_t stamp_us;            // DTSTAMP; 0 when none

@@ -29,7 +29,7 @@ static void print_one(struct cli *cli, const struct trouble *trouble)
     strftime(last, sizeof last, "%Y-%m-%d %H:%M", gmtime_r(&seconds, &t));
     const char *id = arena_printf(cli->arena, "%" PRIi64 ":%u", trouble->mailbox.n, trouble->item);
     const char *protocol = trouble->protocol < sizeof protocols / sizeof *protocols ? protocols[trouble->protocol] : "?";
-    printf("%-16s %-28s %-16s %-10s %-5" PRIi64 " %s %s: %s\n", last, trouble->login, clean(cli, trouble->mailbox_path), id,
+    printf("%-16s %-28s %-16s %-10s %-5" PRIi64 " %s %s: %s\n", last, trouble->login, clean(cli, trouble->mailbox_name), id,
            trouble->times, protocol, clean(cli, trouble->device), clean(cli, trouble->why));
 }
 
@@ -38,9 +38,8 @@ static int doctor_messages_run(struct cli *cli)
     struct account account = { 0 };
     struct trouble *list;
     size_t count;
-    if (cli->word_count > 1)
-        return cli_fail("usage: godwit doctor messages [ACCOUNT]");
-    if (cli->word_count && !cli_account(cli, cli->words[0], &account))
+    const char *login = cli_option(cli, "--account");
+    if (login && !cli_account(cli, login, &account))
         return 1;
     enum err err = trouble_list(cli->db, cli->arena, account.id, LISTED_MAX, &list, &count);
     if (err)
@@ -57,7 +56,7 @@ static int doctor_messages_run(struct cli *cli)
 extern const struct cli_command cli_doctor_messages;
 const struct cli_command cli_doctor_messages = {
     .name = "doctor messages",
-    .usage = "[ACCOUNT]",
+    .usage = "[--account ACCOUNT]",
     .help = "Lists messages that could not be read.",
     .needs_store = true,
     .run = doctor_messages_run,

@@ -61,11 +61,33 @@ enum err eas_body_read(struct db *db, const struct message_row *row, const struc
     return err;
 }
 
-/* How big the body is in a form without reading it. */
-static uint64_t estimate(const struct mime_meta *meta, const struct message_row *row, uint8_t type)
+/* An invitation that is nothing but a calendar: what the calendar says is the text. */
+static bool is_bare_meeting(const struct mime_meta *meta, const struct calendar_meeting *meeting)
 {
+    return meeting && mime_body_part(meta, MIME_BODY_TEXT) == SIZE_MAX && mime_body_part(meta, MIME_BODY_HTML) == SIZE_MAX;
+}
+
+static enum err read_body(const struct eas_item_view *view, const struct message_row *row, const struct eas_email *email,
+                          bool html, struct buf *out, bool *whole)
+{
+    if (!is_bare_meeting(email->meta, email->meeting))
+        return eas_body_read(view->req->db, row, email->meta, html, out, whole);
+    if (html)
+        mime_text_to_html(email->meeting->description, out);
+    else
+        buf_add(out, email->meeting->description);
+    *whole = true;
+    return ERR_OK;
+}
+
+/* How big the body is in a form without reading it. */
+static uint64_t estimate(const struct eas_email *email, const struct message_row *row, uint8_t type)
+{
+    const struct mime_meta *meta = email->meta;
     if (type == EAS_BODY_MIME)
         return (uint64_t)row->size;
+    if (is_bare_meeting(meta, email->meeting))
+        return email->meeting->description.len;
     size_t index = mime_body_part(meta, type == EAS_BODY_HTML ? MIME_BODY_HTML : MIME_BODY_TEXT);
     if (index == SIZE_MAX)
         index = mime_body_part(meta, type == EAS_BODY_HTML ? MIME_BODY_TEXT : MIME_BODY_HTML);
@@ -98,26 +120,27 @@ static enum err read_mime(const struct eas_item_view *view, const struct message
 }
 
 /* Reads and cuts one form of the body into storage. */
-static enum err fill_body(const struct eas_item_view *view, const struct message_row *row, const struct mime_meta *meta,
+static enum err fill_body(const struct eas_item_view *view, const struct message_row *row, const struct eas_email *email,
                           const struct eas_body_choice *choice, struct buf *storage, struct eas_body *body)
 {
-    uint64_t limit = limit_of(view, meta, choice);
+    uint64_t limit = limit_of(view, email->meta, choice);
     bool html = choice->type == EAS_BODY_HTML, whole = true;
     *body = (struct eas_body){ .type = choice->type };
     if (limit == 0) {
-        body->size = estimate(meta, row, choice->type);
+        body->size = estimate(email, row, choice->type);
         body->truncated = body->size > 0;
         return ERR_OK;
     }
     enum err err = choice->type == EAS_BODY_MIME
-                       ? read_mime(view, row, meta, limit, storage)
-                       : eas_body_read(view->req->db, row, meta, html, storage, &whole);
+                       ? read_mime(view, row, email->meta, limit, storage)
+                       : read_body(view, row, email, html, storage, &whole);
     if (err)
         return err;
     struct slice data = buf_slice(storage);
     body->size = choice->type == EAS_BODY_MIME && (uint64_t)row->size > data.len ? (uint64_t)row->size : data.len;
-    if (!whole)
-        body->size += estimate(meta, row, choice->type);
+    uint64_t estimated = whole ? 0 : estimate(email, row, choice->type);
+    if (body->size < estimated)
+        body->size = estimated;
     body->data = eas_body_cut(data, limit, html);
     body->truncated = body->data.len < data.len || !whole || body->size > data.len;
     return ERR_OK;
@@ -134,20 +157,21 @@ static void add_preview(const struct eas_item_view *view, const struct mime_meta
 
 /* Walks the preferences: an AllOrNone one that is too big passes on to the next, none left is a body without data. */
 static enum err choose_body(const struct eas_item_view *view, const struct message_row *row,
-                            const struct mime_meta *meta, struct buf *storage, struct eas_body *body)
+                            const struct eas_email *email, struct buf *storage, struct eas_body *body)
 {
+    const struct mime_meta *meta = email->meta;
     struct eas_body_choice choices[EAS_PREFERENCES_MAX + 1];
     bool native_html = mime_native_kind(meta) == MIME_BODY_HTML;
     size_t count = eas_body_choose(view->options, view->req->version, native_html, eas_is_smime(meta), choices);
     if (choices[0].type == EAS_BODY_NONE) {
         uint8_t type = native_html ? EAS_BODY_HTML : EAS_BODY_TEXT;
-        uint64_t size = estimate(meta, row, type);
+        uint64_t size = estimate(email, row, type);
         *body = (struct eas_body){ .type = type, .size = size, .truncated = size > 0 };
         return ERR_OK;
     }
     for (size_t i = 0; i < count; i++) {
         buf_clear(storage);
-        enum err err = fill_body(view, row, meta, &choices[i], storage, body);
+        enum err err = fill_body(view, row, email, &choices[i], storage, body);
         if (err)
             return err;
         bool refused = choices[i].preference && choices[i].preference->all_or_none && body->truncated;
@@ -322,17 +346,17 @@ static bool wants_body(const struct eas_item_view *view)
     return !view->no_body && (!wants_part(view) || view->options->preference_count);
 }
 
-static enum err fill_part(const struct eas_item_view *view, const struct message_row *row, const struct mime_meta *meta,
+static enum err fill_part(const struct eas_item_view *view, const struct message_row *row, const struct eas_email *email,
                           struct buf *storage, struct eas_body *part)
 {
     const struct eas_body_preference *preference = &view->options->part;
     struct eas_body_choice choice = { EAS_BODY_HTML, preference };
-    enum err err = fill_body(view, row, meta, &choice, storage, part);
+    enum err err = fill_body(view, row, email, &choice, storage, part);
     if (err)
         return err;
     if (preference->all_or_none && part->truncated)
         part->data = SLICE_LIT("");
-    add_preview(view, meta, preference, part);
+    add_preview(view, email->meta, preference, part);
     return ERR_OK;
 }
 
@@ -361,9 +385,9 @@ enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *w
     if (!err)
         err = look_at_kind(view, &item->message, &email);
     if (!err && wants_body(view))
-        err = choose_body(view, &item->message, &meta, &storage, &body);
+        err = choose_body(view, &item->message, &email, &storage, &body);
     if (!err && wants_part(view))
-        err = fill_part(view, &item->message, &meta, &part_storage, &part);
+        err = fill_part(view, &item->message, &email, &part_storage, &part);
     if (is_trouble_of_the_message(err)) {
         note_trouble(view, item, what, err);
         if (!known)

@@ -21,6 +21,13 @@ PAGES = {
         ResponseRequested Recurrences Recurrence Type Until Occurrences Interval DayOfWeek DayOfMonth WeekOfMonth
         MonthOfYear StartTime Sensitivity TimeZone GlobalObjId ThreadTopic MIMEData MIMETruncated MIMESize
         InternetCPID Flag Status ContentClass FlagType CompleteTime DisallowNewTimeProposal"""),
+    4: ("Calendar", """
+        Timezone AllDayEvent Attendees Attendee Email Name Body BodyTruncated BusyStatus Categories Category Rtf
+        DtStamp EndTime Exception Exceptions Deleted ExceptionStartTime Location MeetingStatus OrganizerEmail
+        OrganizerName Recurrence Type Until Occurrences Interval DayOfWeek DayOfMonth WeekOfMonth MonthOfYear
+        Reminder Sensitivity Subject StartTime UID AttendeeStatus AttendeeType - - - - - - - -
+        DisallowNewTimeProposal ResponseRequested AppointmentReplyTime ResponseType CalendarType IsLeapMonth
+        FirstDayOfWeek OnlineMeetingConfLink OnlineMeetingExternalLink ClientUid"""),
     5: ("Move", """
         MoveItems Move SrcMsgId SrcFldId DstFldId Response Status DstMsgId"""),
     6: ("GetItemEstimate", """

@@ -34,7 +34,7 @@ Test(calendar, all_of_a_request)
     struct calendar_meeting m;
     cr_assert_eq(read_event(arena, "METHOD:REQUEST\r\n",
                             "UID:u-1@x.test\r\nDTSTAMP:20260301T080000Z\r\n" START
-                            "DTEND;TZID=W. Europe:20260302T133000\r\nSUMMARY:Plan\\, part 2\r\nLOCATION:Room\\; 5\r\n"
+                            "DTEND;TZID=W. Europe:20260302T133000\r\nSUMMARY:Plan\\, part 2\r\nDESCRIPTION:One\\nTwo\r\nLOCATION:Room\\; 5\r\n"
                             "ORGANIZER;CN=\"Ann, Boss\":MAILTO:ann@x.test\r\nSEQUENCE:3\r\nCLASS:PRIVATE\r\n"
                             "ATTENDEE;RSVP=FALSE:mailto:carl@x.test\r\nATTENDEE;RSVP=TRUE:mailto:BOB@x.test\r\n"
                             "X-MICROSOFT-CDO-INTENDEDSTATUS:OOF\r\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n"
@@ -45,6 +45,7 @@ Test(calendar, all_of_a_request)
     expect(m.uid, "u-1@x.test", "uid");
     expect(m.summary, "Plan, part 2", "summary");
     expect(m.location, "Room; 5", "location");
+    expect(m.description, "One\nTwo", "description");
     expect(m.organizer, "\"Ann, Boss\" <ann@x.test>", "organizer");
     expect(m.zone.name, "W. Europe", "zone");
     cr_expect_eq(m.start_us, AT * US, "%ld", (long)m.start_us);
@@ -246,6 +247,14 @@ Test(calendar, limits)
             buf_add_byte(&text, 'u');
         const char *event = arena_printf(arena, "UID:%.*s\r\n" START, SLICE_ARG(buf_slice(&text)));
         cr_expect_eq(read_event(arena, "METHOD:REQUEST\r\n", event, &m), over ? ERR_SYNTAX : ERR_OK, "uid");
+        buf_clear(&text);
+        while (buf_len(&text) < CALENDAR_DESCRIPTION_MAX + over)
+            buf_add_byte(&text, 'd');
+        event = arena_printf(arena, "UID:u\r\n" START "DESCRIPTION:%.*s\r\nLOCATION:%.*s\r\n", SLICE_ARG(buf_slice(&text)),
+                             (int)(CALENDAR_TEXT_MAX + over), buf_slice(&text).at);
+        cr_assert_eq(read_event(arena, "METHOD:REQUEST\r\n", event, &m), ERR_OK);
+        cr_expect_eq(m.description.len, CALENDAR_DESCRIPTION_MAX, "description");
+        cr_expect_eq(m.location.len, CALENDAR_TEXT_MAX, "location");
         buf_free(&text);
     }
     arena_close(&arena);
