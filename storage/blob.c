@@ -293,8 +293,12 @@ static enum err read_frame(struct db *db, const PGresult *result, int64_t from, 
 
 static enum err read_chunks(struct db *db, const PGresult *result, int64_t from, int64_t to, struct buf *out)
 {
+    int64_t size = res_i64(result, 0, 0);
+    int64_t chunks = ((to < size ? to : size) - 1) / BLOB_CHUNK_BYTES - from / BLOB_CHUNK_BYTES + 1;
     enum err err = ERR_OK;
     struct buf raw = { 0 };
+    if (PQntuples(result) != chunks)
+        return fail(&db->trace, ERR_STATE, "octets are missing");
     for (int row = 0; !err && row < PQntuples(result); row++) {
         buf_clear(&raw);
         err = expand(db, res_slice(result, row, 3), BLOB_CHUNK_BYTES, &raw);

@@ -137,3 +137,5 @@ int64_t id_new(void);
 /* compressed: zstd with the leading dictionary byte of message.meta. */
 void meta_pack(struct db *db, struct slice meta, struct buf *out);
 MUST_USE enum err meta_unpack(struct db *db, struct arena *arena, struct slice packed, struct slice *meta);
+/* One that is damaged is empty: the rows around it are of use. */
+void meta_unpack_or_none(struct db *db, struct arena *arena, struct slice packed, struct slice *meta);

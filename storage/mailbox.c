@@ -248,7 +248,7 @@ enum err mailbox_create(struct db *db, struct account_id account, struct slice p
     args_text_array(&args, names, levels);
     args_i32(&args, (int32_t)role);
     PGresult *result = NULL;
-    enum err err = db_run(db, "select * from mailbox_create_1($1, $2, $3)", &args, &result);
+    enum err err = db_run(db, "select * from mailbox_create_2($1, $2, $3)", &args, &result);
     if (!err) {
         id->n = res_i64(result, 0, 0);
         note_hierarchy(changes, account, levels > 1 ? 0 : id->n, res_i64(result, 0, 1), 0);

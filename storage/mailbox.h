@@ -67,7 +67,7 @@ MUST_USE enum err mailbox_get(struct db *db, struct arena *arena, struct account
 MUST_USE enum err mailbox_find(struct db *db, struct arena *arena, struct account_id account, struct slice path,
                                struct mailbox *mailbox);
 /* Creates the mailbox and missing parents. errors: ERR_EXISTS, ERR_SYNTAX (empty level, control characters, too long),
- * ERR_LIMIT. A given device repeats safely: with `device` set and the same parent and name created by it under the same
+ * ERR_LIMIT, ERR_STATE (another mailbox has the role). A given device repeats safely: with `device` set and the same parent and name created by it under the same
  * hierarchy key, the same id comes back (hard case 9c) - see sync.h. */
 MUST_USE enum err mailbox_create(struct db *db, struct account_id account, struct slice path, enum mailbox_role role,
                                  struct mailbox_id *id, struct change_set *changes);

@@ -158,14 +158,19 @@ MUST_USE enum err message_load(struct db *db, struct arena *arena, struct accoun
 MUST_USE enum err message_changes(struct db *db, struct arena *arena, struct account_id account,
                                   struct mailbox_id mailbox, int64_t since_modseq, uint32_t since_uidnext,
                                   struct mailbox_look *look);
-/* Uids removed with modseq > since, ascending, for VANISHED (EARLIER). */
+/* Uids removed with modseq > since, ascending, for VANISHED (EARLIER). errors: ERR_NOT_FOUND, ERR_CONFLICT (not all of
+ * them are remembered) */
 MUST_USE enum err message_vanished(struct db *db, struct arena *arena, struct account_id account,
                                    struct mailbox_id mailbox, int64_t since_modseq, uint32_t **uids, size_t *count);
+
+/* When the messages came into this mailbox (RFC 8514), in the order of uids; 0 for those that are gone from the store. */
+MUST_USE enum err message_save_dates(struct db *db, struct account_id account, struct mailbox_id mailbox,
+                                     const uint32_t *uids, size_t count, int64_t *dates_us);
 
 struct message_row {
     struct message_id id;
     struct blob_id blob;
-    struct slice prefix, meta; // in the arena
+    struct slice prefix, meta; // in the arena; a damaged meta is empty
     int64_t thread, sent_us, size;
 };
 

@@ -112,12 +112,36 @@ enum err message_vanished(struct db *db, struct arena *arena, struct account_id 
     args_i64(&args, account.n);
     args_i64(&args, mailbox.n);
     args_i64(&args, since_modseq);
-    enum err err = db_run(db, "select o_uid from vanished_1($1, $2, $3)", &args, &r);
+    enum err err = db_run(db, "select o_uid from vanished_2($1, $2, $3)", &args, &r);
     *count = err ? 0 : (size_t)PQntuples(r);
     *uids = arena_new(arena, uint32_t, *count + 1);
     for (size_t i = 0; i < *count; i++)
         (*uids)[i] = (uint32_t)res_i64(r, (int)i, 0);
     PQclear(r);
+    return err;
+}
+
+enum err message_save_dates(struct db *db, struct account_id account, struct mailbox_id mailbox, const uint32_t *uids,
+                            size_t count, int64_t *dates_us)
+{
+    struct db_args args = { 0 };
+    PGresult *r = NULL;
+    int64_t *numbers = mem_alloc((count + 1) * sizeof *numbers);
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = uids[i];
+        dates_us[i] = 0;
+    }
+    args_i64(&args, account.n);
+    args_i64(&args, mailbox.n);
+    args_i64_array(&args, numbers, count);
+    enum err err = db_run(db,
+                          "select u.nth, p.save_date from unnest($3::bigint[]) with ordinality u(uid, nth)"
+                          " join placement p on p.account_id = $1 and p.mailbox_id = $2 and p.uid = u.uid",
+                          &args, &r);
+    for (int i = 0; !err && i < PQntuples(r); i++)
+        dates_us[res_i64(r, i, 0) - 1] = res_time(r, i, 1);
+    PQclear(r);
+    free(numbers);
     return err;
 }
 
@@ -137,7 +161,7 @@ enum err message_get(struct db *db, struct arena *arena, struct account_id accou
                           &args, &r);
     *row_count = err ? 0 : (size_t)PQntuples(r);
     *rows = arena_new(arena, struct message_row, *row_count + 1);
-    for (size_t i = 0; i < *row_count && !err; i++) {
+    for (size_t i = 0; i < *row_count; i++) {
         int n = (int)i;
         (*rows)[i] = (struct message_row){
             .id.n = res_i64(r, n, 0),
@@ -147,7 +171,7 @@ enum err message_get(struct db *db, struct arena *arena, struct account_id accou
             .sent_us = res_time(r, n, 5),
             .size = res_i64(r, n, 6),
         };
-        err = meta_unpack(db, arena, res_slice(r, n, 3), &(*rows)[i].meta);
+        meta_unpack_or_none(db, arena, res_slice(r, n, 3), &(*rows)[i].meta);
     }
     PQclear(r);
     return err;

@@ -45,9 +45,7 @@ static enum err read_rows(struct db *db, struct arena *arena, const PGresult *r,
                          .sent_us = res_time(r, n, 12),
                          .size = res_i64(r, n, 13) },
         };
-        enum err err = meta_unpack(db, arena, res_slice(r, n, 10), &row->message.meta);
-        if (err)
-            return err;
+        meta_unpack_or_none(db, arena, res_slice(r, n, 10), &row->message.meta);
     }
     return ERR_OK;
 }

@@ -20,7 +20,7 @@
 #include "storage/message.h"
 
 #define SEARCH_ROWS_MAX 2048u      // rows of one search_take
-#define SEARCH_SCOPE_MAX 1000000u  // messages that one search_find goes through
+#define SEARCH_SCOPE_MAX 1000000u  // messages that one search_find brings into order
 #define SEARCH_STEP_US 10000       // after about so long a step ends
 #define SEARCH_TEXT_MAX 16777216u  // octets of one message's folded text that are looked at
 #define SEARCH_DEPTH_NODES_MAX 64u // nesting of a query; deeper ones are a fault of the caller
@@ -127,6 +127,7 @@ struct search_scope {
     bool by_uid;                        // by mailbox and uid, ascending; else newest internal date first
     struct search_found after;          // paging: what is behind this one; uid 0: from the start
     uint32_t limit;                     // hits at most; 0: 1,000
+    uint32_t rows_max;                  // messages in reach; 0: SEARCH_SCOPE_MAX
 };
 
 struct search_find;
@@ -135,7 +136,7 @@ struct search_find;
 struct search_find *search_find_open(struct account_id account, const struct search_scope *scope,
                                      const struct search_node *query, const struct search_reader *reader);
 void search_find_close(struct search_find **find);
-/* One bounded step; call it again until *done. errors: ERR_LIMIT (over SEARCH_SCOPE_MAX messages), ERR_UNAVAILABLE,
+/* One bounded step; call it again until *done. errors: ERR_LIMIT (over rows_max that flags, dates and sizes do not rule out), ERR_UNAVAILABLE,
  * ERR_CANCELLED */
 MUST_USE enum err search_find_step(struct search_find *find, struct db *db, bool *done);
 /* After the last step: the hits in order, owned by `find`. *more: there are further ones behind them. */

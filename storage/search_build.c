@@ -7,12 +7,14 @@
 #include "storage/search_internal.h"
 
 #define TAIL_MIN 32           // new messages that make it worth to write an unfinished pack again
-#define STEP_OCTETS 33554432  // of messages in one step
+#define STEP_OCTETS 8388608   // of messages in one step
 #define LINE_MAX_OCTETS 1024u // of a folded line that is kept
 #define COMMON_MAX 4096u
+#define HALVES 65536u
+#define RARE_WANTED (SIGNATURE_ROOM * 8 / 2) // sequences of a message that its signature tells well
 #define COMMON_MIN_MESSAGES 16u // fewer tell nothing about what is common
 #define SIGNATURE_MIN 8u        // octets
-#define SIGNATURE_ROOM 208u     // octets that any message may take, and a bigger one
+#define SIGNATURE_ROOM 184u     // octets that any message may take, and a bigger one
 #define SIGNATURE_SHARE 48      // so many times less than itself: disk, postgres-store.md
 #define STALE_AT_ONCE 50
 
@@ -34,6 +36,7 @@ struct builder {
     int64_t next; // first id to add
     struct built *built;
     size_t built_count;
+    unsigned char common[HALVES / 8]; // of the pack: a bit for each upper half of a hash
 };
 
 static enum err look(struct builder *b, int64_t *next_message)
@@ -151,44 +154,73 @@ static enum err describe_all(struct builder *b)
     return err;
 }
 
-static int by_number(const void *a, const void *b)
+/* How many upper halves of hashes occur at least so often, and how often all of them do. */
+static size_t count_common(const uint16_t *counters, uint16_t least, size_t *occurrences)
 {
-    const uint32_t *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
+    size_t halves = 0;
+    *occurrences = 0;
+    for (size_t i = 0; i < HALVES; i++)
+        if (counters[i] >= least) {
+            halves++;
+            *occurrences += counters[i];
+        }
+    return halves;
 }
 
-/* What most of the messages have says nothing about one of them, and would fill the signatures of all. Counted by the
- * upper half of the hashes: some that share it with a common one pass for common, too, and are named in the pack. */
+/* From how many on a sequence is common: half of the messages; or fewer, as long as the signatures are too full. */
+static uint16_t find_least(const uint16_t *counters, size_t messages, size_t all)
+{
+    size_t occurrences, least = messages / 2;
+    while (least > messages / 16 && least > 2) {
+        size_t next = least * 3 / 4;
+        count_common(counters, (uint16_t)least, &occurrences);
+        if ((all - occurrences) / messages <= RARE_WANTED ||
+            count_common(counters, (uint16_t)next, &occurrences) > COMMON_MAX)
+            break;
+        least = next;
+    }
+    return (uint16_t)least;
+}
+
+/* What many of the messages have says little about one of them, and would fill the signatures of all. Told apart by the
+ * upper half of the hash: some that share it with a common one pass for common, too. */
 static void find_common(struct builder *b)
 {
-    uint16_t *counters = mem_alloc(65536 * sizeof *counters);
-    struct sequences set = { 0 };
-    size_t count = b->built_count < COMMON_MIN_MESSAGES ? 0 : b->built_count;
-    for (size_t i = 0; i < count; i++)
+    size_t all = 0;
+    b->pack.common = arena_new(b->arena, uint16_t, COMMON_MAX);
+    if (b->built_count < COMMON_MIN_MESSAGES)
+        return;
+    uint16_t *counters = mem_alloc(HALVES * sizeof *counters);
+    for (size_t i = 0; i < b->built_count; i++) {
+        all += b->built[i].hash_count;
         for (size_t k = 0; k < b->built[i].hash_count; k++)
             counters[b->built[i].hashes[k] >> 16] += counters[b->built[i].hashes[k] >> 16] < UINT16_MAX;
-    uint32_t *common = arena_new(b->arena, uint32_t, COMMON_MAX);
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < b->built[i].hash_count; k++) {
-            uint32_t hash = b->built[i].hashes[k];
-            size_t before = set.count;
-            if (counters[hash >> 16] * 2u < count || before == COMMON_MAX)
-                continue;
-            sequences_add_hash(&set, hash);
-            if (set.count > before)
-                common[before] = hash;
-        }
-    b->pack.common = common;
-    b->pack.common_count = set.count;
-    qsort(common, set.count, sizeof *common, by_number);
-    sequences_free(&set);
+    }
+    uint16_t least = find_least(counters, b->built_count, all);
+    for (size_t i = 0; i < HALVES && b->pack.common_count < COMMON_MAX; i++)
+        if (counters[i] >= least)
+            b->pack.common[b->pack.common_count++] = (uint16_t)i;
     free(counters);
+}
+
+static void mark_common(struct builder *b)
+{
+    for (size_t i = 0; i < b->pack.common_count; i++)
+        b->common[b->pack.common[i] / 8] |= (unsigned char)(1u << b->pack.common[i] % 8);
+}
+
+static bool is_common(const struct builder *b, uint32_t hash)
+{
+    return b->common[(hash >> 16) / 8] >> (hash >> 16) % 8 & 1;
 }
 
 static void sign(struct builder *b, struct built *one)
 {
     uint32_t *rare = arena_new(b->arena, uint32_t, one->hash_count + 1);
-    size_t count = pack_rare(&b->pack, one->hashes, one->hash_count, rare);
+    size_t count = 0;
+    for (size_t i = 0; i < one->hash_count; i++)
+        if (!is_common(b, one->hashes[i]))
+            rare[count++] = one->hashes[i];
     size_t octets = count / 2, room = (size_t)one->size / SIGNATURE_SHARE;
     room = room > SIGNATURE_ROOM ? room : SIGNATURE_ROOM;
     octets = octets > room ? room : octets < SIGNATURE_MIN ? SIGNATURE_MIN : octets;
@@ -214,6 +246,7 @@ static enum err extend(struct builder *b, bool *written)
     }
     if (err)
         return err;
+    mark_common(b);
     b->pack.upto = upto;
     for (size_t i = 0; i < b->built_count; i++) {
         sign(b, &b->built[i]);

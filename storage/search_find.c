@@ -32,7 +32,7 @@ struct search_find {
     struct search_row window[WINDOW_ROWS];
     struct search_found *hits;
     size_t hit_count;
-    uint32_t limit;
+    uint32_t limit, rows_max;
     bool more;
 };
 
@@ -44,6 +44,7 @@ struct search_find *search_find_open(struct account_id account, const struct sea
     f->scope = scope;
     f->search = search_open(account, query, reader);
     f->limit = scope->limit ? scope->limit : LIMIT_DEFAULT;
+    f->rows_max = scope->rows_max ? scope->rows_max : SEARCH_SCOPE_MAX;
     return f;
 }
 
@@ -156,8 +157,8 @@ static enum err list_rows(struct search_find *f, struct db *db)
             keep(f, &c);
     }
     PQclear(r);
-    if (!err && f->count > SEARCH_SCOPE_MAX)
-        return fail(&db->trace, ERR_LIMIT, "more than %u messages in reach", SEARCH_SCOPE_MAX);
+    if (!err && f->count > f->rows_max)
+        return fail(&db->trace, ERR_LIMIT, "more than %u messages in reach", f->rows_max);
     if (!err && rows < PAGE_ROWS) {
         f->mailbox_at++;
         f->last_uid = 0;

@@ -40,7 +40,7 @@ struct pack_entry { // one packed message; slices point into the pack
 struct pack {
     int64_t number; // message ids number * 256 and on
     int64_t upto;   // message ids below this one are in it, as far as they exist
-    uint32_t *common; // ascending hashes that are in no signature since most messages have them
+    uint16_t *common; // ascending upper halves of hashes that are in no signature since many messages have them
     size_t common_count;
     struct pack_entry *entries; // ascending by message
     size_t count;

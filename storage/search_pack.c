@@ -1,7 +1,7 @@
 /* Packs at rest and in memory.
  * lines, packed like message.meta: for each message the octet id (message id modulo 256), an octet of ENTRY_ bits, the day
  * in four octets, then each line as its length in two octets and its octets.
- * signatures: number of messages and of common sequences in two octets each; the common ones, four octets each, ascending;
+ * signatures: number of messages and of common sequences in two octets each; the common ones, two octets each, ascending;
  * for each message its id and two octets of length; then the signatures, end to end. Numbers: low octet first. */
 #include <stdlib.h>
 
@@ -68,9 +68,9 @@ static bool read_signatures(struct arena *arena, struct slice octets, struct pac
     struct cursor c = { .in = octets };
     uint32_t count = take(&c, 2);
     pack->common_count = take(&c, 2);
-    pack->common = arena_new(arena, uint32_t, pack->common_count + 1);
+    pack->common = arena_new(arena, uint16_t, pack->common_count + 1);
     for (size_t i = 0; i < pack->common_count; i++)
-        pack->common[i] = take(&c, 4);
+        pack->common[i] = (uint16_t)take(&c, 2);
     if (c.bad || count != pack->count)
         return false;
     struct cursor table = { .in = take_octets(&c, (size_t)count * 3) };
@@ -125,21 +125,23 @@ static int by_message(const void *key, const void *element)
 
 const struct pack_entry *pack_find(const struct pack *pack, struct message_id message)
 {
-    return bsearch(&message, pack->entries, pack->count, sizeof *pack->entries, by_message);
+    return pack->count ? bsearch(&message, pack->entries, pack->count, sizeof *pack->entries, by_message) : NULL;
 }
 
-static int by_hash(const void *a, const void *b)
+static int by_half(const void *a, const void *b)
 {
-    const uint32_t *x = a, *y = b;
+    const uint16_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
 
 size_t pack_rare(const struct pack *pack, const uint32_t *hashes, size_t count, uint32_t *rare)
 {
     size_t n = 0;
-    for (size_t i = 0; i < count; i++)
-        if (!bsearch(&hashes[i], pack->common, pack->common_count, sizeof *pack->common, by_hash))
+    for (size_t i = 0; i < count; i++) {
+        uint16_t half = (uint16_t)(hashes[i] >> 16);
+        if (!pack->common_count || !bsearch(&half, pack->common, pack->common_count, sizeof *pack->common, by_half))
             rare[n++] = hashes[i];
+    }
     return n;
 }
 
@@ -189,7 +191,7 @@ enum err pack_write(struct db *db, struct account_id account, const struct pack 
     put(&signatures, (uint32_t)pack->count, 2);
     put(&signatures, (uint32_t)pack->common_count, 2);
     for (size_t i = 0; i < pack->common_count; i++)
-        put(&signatures, pack->common[i], 4);
+        put(&signatures, pack->common[i], 2);
     for (size_t i = 0; i < pack->count; i++) {
         ids[i] = pack->entries[i].message.n;
         add_entry(&lines, &pack->entries[i]);

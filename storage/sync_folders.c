@@ -16,8 +16,10 @@ static void whose(struct db_args *args, struct account_id account, struct device
     args_i64(args, device.n);
 }
 
-/* Finds the state of a key and makes it the used one. The row stays locked in the caller's transaction. */
-static enum err open_key(struct db *db, struct account_id account, struct device_id device, struct slice key, int64_t *s)
+/* Finds the state of a key and makes it the used one. The row stays locked in the caller's transaction. *did: the key
+ * changed something before. */
+static enum err open_key(struct db *db, struct account_id account, struct device_id device, struct slice key, int64_t *s,
+                         bool *did)
 {
     struct db_args args = { 0 }, move = { 0 };
     PGresult *result = NULL;
@@ -28,7 +30,8 @@ static enum err open_key(struct db *db, struct account_id account, struct device
     args_slice(&args, key);
     err = db_run(db,
                  "select case when given_key = $3 then given_s when used_key = $3 then used_s end,"
-                 " given_key = $3 and used_key is distinct from $3"
+                 " given_key = $3 and used_key is distinct from $3,"
+                 " exists (select 1 from sync_result where account_id = $1 and device_id = $2 and mailbox_id = 0 and key = $3)"
                  " from sync_state where account_id = $1 and device_id = $2 and mailbox_id = 0 for update",
                  &args, &result);
     if (!err && (PQntuples(result) == 0 || res_null(result, 0, 0)))
@@ -36,6 +39,7 @@ static enum err open_key(struct db *db, struct account_id account, struct device
     bool new_to_us = !err && res_bool(result, 0, 1);
     if (!err)
         *s = res_i64(result, 0, 0);
+    *did = !err && res_bool(result, 0, 2);
     PQclear(result);
     if (err || !new_to_us)
         return err;
@@ -93,8 +97,8 @@ static int by_depth(const void *a, const void *b)
 }
 
 /* What changed after s for the device, and the clock of that snapshot. s -1: everything live. */
-static enum err changed_since(struct db *db, struct arena *arena, struct account_id account, struct device_id device, int64_t s,
-                              struct folder_look *look, int64_t *clock)
+static enum err changed_since(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                              int64_t s, struct folder_look *look, int64_t *clock)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
@@ -137,12 +141,12 @@ enum err sync_folders(struct db *db, struct arena *arena, struct account_id acco
 {
     int64_t s = -1, clock;
     *look = (struct folder_look){ 0 };
-    bool fresh = slice_eq(key, SLICE_LIT("0"));
+    bool fresh = slice_eq(key, SLICE_LIT("0")), did = false;
     enum err err = db_begin(db, "read committed");
     if (err)
         return err;
-    err = fresh ? forget_all(db, account, device) : open_key(db, account, device, key, &s);
-    if (!err && !fresh)
+    err = fresh ? forget_all(db, account, device) : open_key(db, account, device, key, &s, &did);
+    if (!err && did)
         err = doubt(db, account, device, key, SLICE_LIT(""));
     if (!err)
         err = changed_since(db, arena, account, device, s, look, &clock);
@@ -194,7 +198,8 @@ static enum err check_name(struct db *db, struct account_id account, struct mail
     return err;
 }
 
-/* Remembers the change and ends the transaction. The state stays where it was: marks at the rows say what the device knows. */
+/* Remembers the change and ends the transaction. The state stays where it was: marks at the rows say what the device
+ * knows. */
 static enum err finish(struct db *db, enum err err, struct account_id account, struct device_id device, struct slice key,
                        struct slice what, struct mailbox_id id, int64_t s, char new_key[SYNC_KEY_MAX + 1],
                        const struct change_set *made, struct change_set *changes)
@@ -217,10 +222,12 @@ static enum err start(struct db *db, struct arena *arena, struct account_id acco
     enum err err = db_begin(db, "read committed");
     if (err)
         return err;
-    err = open_key(db, account, device, key, s);
+    bool did = false;
+    err = open_key(db, account, device, key, s, &did);
     if (err)
         return db_end(db, err);
-    err = doubt(db, account, device, key, what);
+    if (did)
+        err = doubt(db, account, device, key, what);
     if (!err)
         err = sync_result_find(db, arena, account, device, HIERARCHY, key, what, before);
     *repeat = err == ERR_OK;

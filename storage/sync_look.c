@@ -24,7 +24,8 @@ static enum err read_message(struct db *db, struct arena *arena, const PGresult 
         .sent_us = res_time(r, row, at + 5),
         .size = res_i64(r, row, at + 6),
     };
-    return meta_unpack(db, arena, res_slice(r, row, at + 3), &message->meta);
+    meta_unpack_or_none(db, arena, res_slice(r, row, at + 3), &message->meta);
+    return ERR_OK;
 }
 
 static void read_row(const PGresult *r, int row, struct placement *placement)

@@ -160,7 +160,7 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     const struct sync_position *at = &state->at, *next = &look->next;
     bool moved = look->rows_passed >= SYNC_ADVANCE_ROWS || next->b != at->b || next->cut.date_us != at->cut.date_us ||
                  next->cut.item != at->cut.item;
-    if (!moved && !state->old)
+    if (!moved && !state->old && !state->replay)
         return ERR_OK;
     struct db_args args = { 0 };
     args_i64(&args, account.n);
@@ -173,18 +173,16 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     args_i64(&args, next->b);
     args_time(&args, next->cut.date_us);
     args_i64(&args, next->cut.item);
-    // The key that the device holds: the given one if it came by it, else (since sync_begin) the used one as well.
+    args_i64(&args, state->generation);
+    // The device holds this key: a newer one that was given to it is as good as never given. Ping looks from the newest.
     return db_run_only(db,
-                       "update sync_state set"
-                       " given_s = case when given_key = $4 then $6 else given_s end,"
-                       " given_a = case when given_key = $4 then $7 else given_a end,"
-                       " given_b = case when given_key = $4 then nullif($8, 0) else given_b end,"
-                       " given_date = case when given_key = $4 then coalesce($9, '-infinity') else given_date end,"
-                       " given_item = case when given_key = $4 then nullif($10, 0) else given_item end,"
-                       " given_initial = given_initial and given_key <> $4,"
+                       "update sync_state set given_key = $4, given_s = $6, given_a = $7, given_b = nullif($8, 0),"
+                       " given_date = coalesce($9, '-infinity'), given_item = nullif($10, 0),"
+                       " given_options = coalesce(used_options, given_options), used_options = null, given_initial = false,"
                        " used_s = $6, used_a = $7, used_b = nullif($8, 0), used_date = coalesce($9, '-infinity'),"
                        " used_item = nullif($10, 0),"
                        " updated_at = now()"
-                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5",
+                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5"
+                       " and generation = $11",
                        &args, NULL);
 }

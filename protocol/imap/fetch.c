@@ -270,7 +270,6 @@ static void judge(struct fetch_program *program)
         case FETCH_BODY:
         case FETCH_BODYSTRUCTURE:
         case FETCH_PREVIEW:
-        case FETCH_SAVEDATE:
         case FETCH_THREADID:
             program->needs_message = true;
             break;

@@ -60,7 +60,8 @@ void thread_by_subject(struct thread_message *messages, size_t count, struct buf
     struct arena *arena = arena_open();
     struct subject_thread *threads = arena_new(arena, struct subject_thread, count + 1);
     size_t thread_count = 0;
-    qsort(messages, count, sizeof *messages, by_subject);
+    if (count)
+        qsort(messages, count, sizeof *messages, by_subject);
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || !slice_eq(messages[i].subject, messages[i - 1].subject))
             threads[thread_count++] = (struct subject_thread){ &messages[i], 0 };

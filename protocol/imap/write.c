@@ -8,12 +8,12 @@
 #define QUOTED_MAX 1024u
 #define KEYWORD_SHIFT 8u
 
-static bool fits_quoted(struct slice s)
+static bool fits_quoted(struct slice s, bool utf8)
 {
     if (s.len > QUOTED_MAX)
         return false;
     for (size_t i = 0; i < s.len; i++)
-        if (s.at[i] <= 0 || s.at[i] == '\r' || s.at[i] == '\n' || s.at[i] == 0x7f)
+        if (s.at[i] == 0 || (s.at[i] < 0 && !utf8) || s.at[i] == '\r' || s.at[i] == '\n' || s.at[i] == 0x7f)
             return false;
     return true;
 }
@@ -25,9 +25,9 @@ void write_literal_head(struct buf *out, uint64_t size)
     buf_add_text(out, "}\r\n");
 }
 
-void write_string(struct buf *out, struct slice s)
+static void write_string_as(struct buf *out, struct slice s, bool utf8)
 {
-    if (!fits_quoted(s)) {
+    if (!fits_quoted(s, utf8)) {
         write_literal_head(out, s.len);
         buf_add(out, s);
         return;
@@ -41,6 +41,11 @@ void write_string(struct buf *out, struct slice s)
     buf_add_byte(out, '"');
 }
 
+void write_string(struct buf *out, struct slice s)
+{
+    write_string_as(out, s, false);
+}
+
 void write_nstring(struct buf *out, struct slice s)
 {
     if (s.at)
@@ -49,7 +54,7 @@ void write_nstring(struct buf *out, struct slice s)
         buf_add_text(out, "NIL");
 }
 
-void write_astring(struct buf *out, struct slice s)
+static void write_astring_as(struct buf *out, struct slice s, bool utf8)
 {
     bool atom = s.len > 0 && !slice_eq_nocase(s, SLICE_LIT("NIL"));
     for (size_t i = 0; i < s.len && atom; i++)
@@ -57,7 +62,17 @@ void write_astring(struct buf *out, struct slice s)
     if (atom)
         buf_add(out, s);
     else
-        write_string(out, s);
+        write_string_as(out, s, utf8);
+}
+
+void write_astring(struct buf *out, struct slice s)
+{
+    write_astring_as(out, s, false);
+}
+
+void write_mailbox_utf8(struct buf *out, struct slice utf8_path)
+{
+    write_astring_as(out, utf8_path, true);
 }
 
 void write_mailbox(struct buf *out, struct slice utf8_path)

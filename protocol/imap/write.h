@@ -13,6 +13,8 @@ void write_nstring(struct buf *out, struct slice s); // at NULL: NIL
 void write_astring(struct buf *out, struct slice s);
 /* A mailbox path in UTF-8, as modified UTF-7. */
 void write_mailbox(struct buf *out, struct slice utf8_path);
+/* The same for a client that takes UTF-8 (IMAP4rev2, UTF8=ACCEPT). */
+void write_mailbox_utf8(struct buf *out, struct slice utf8_path);
 /* "{n}" CRLF; the caller appends the n octets. */
 void write_literal_head(struct buf *out, uint64_t size);
 /* DQUOTE "dd-Mon-yyyy hh:mm:ss +0000" DQUOTE, UTC */

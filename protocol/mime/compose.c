@@ -330,8 +330,8 @@ void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
 
 static void make_boundary(char boundary[40])
 {
-    uint64_t random[2] = { ((uint64_t)g_random_int() << 32) | g_random_int(), ((uint64_t)g_random_int() << 32) | g_random_int() };
-    snprintf(boundary, 40, "=-%016" PRIx64 "%016" PRIx64, random[0], random[1]);
+    snprintf(boundary, 40, "=-%08" PRIx32 "%08" PRIx32 "%08" PRIx32 "%08" PRIx32, g_random_int(), g_random_int(),
+             g_random_int(), g_random_int());
 }
 
 /* The fields that are the body's (inner) or the message's. */
@@ -352,7 +352,8 @@ void mime_attach(struct slice raw, const struct mime_attachment *attachments, si
     mime_library();
     make_boundary(boundary);
     copy_fields(header, false, out);
-    buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\n", boundary, boundary);
+    buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\n", boundary,
+               boundary);
     copy_fields(header, true, out);
     buf_add_text(out, "\r\n");
     buf_add(out, body);

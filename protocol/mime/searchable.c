@@ -34,15 +34,28 @@ static void fold_run(struct slice run, struct buf *out)
     g_free(again);
 }
 
+/* ASCII from the front in lower case, eight octets at a time; returns how many. */
+static size_t lower_run(struct slice s, char *to)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    size_t n = 0;
+    for (uint64_t word; n + 8 <= s.len; n += 8) {
+        memcpy(&word, s.at + n, 8);
+        if (word & high)
+            break;
+        uint64_t capitals = ((word + ones * (0x80 - 'A')) ^ (word + ones * (0x7f - 'Z'))) & high;
+        word |= capitals >> 2;
+        memcpy(to + n, &word, 8);
+    }
+    for (; n < s.len && !((unsigned char)s.at[n] & 0x80); n++)
+        to[n] = (char)(s.at[n] >= 'A' && s.at[n] <= 'Z' ? s.at[n] | 0x20 : s.at[n]);
+    return n;
+}
+
 void mime_fold(struct slice s, struct buf *out)
 {
     while (s.len) {
-        size_t n = 0;
-        char *to = buf_reserve(out, s.len);
-        for (; n < s.len && !((unsigned char)s.at[n] & 0x80); n++) {
-            char c = s.at[n];
-            to[n] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
-        }
+        size_t n = lower_run(s, buf_reserve(out, s.len));
         buf_commit(out, n);
         s = slice_tail(s, n);
         for (n = 0; n < s.len && (unsigned char)s.at[n] & 0x80;)

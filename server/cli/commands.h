@@ -6,6 +6,7 @@
     X(config_show) \
     X(account_add) \
     X(account_list) \
+    X(account_name) \
     X(account_password) \
     X(account_eas) \
     X(account_delete) \
@@ -24,6 +25,7 @@
     X(vacation_show) \
     X(vacation_set) \
     X(vacation_clear) \
+    X(doctor_messages) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \

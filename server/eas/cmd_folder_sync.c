@@ -50,6 +50,8 @@ static void folder_sync_run(struct eas_request *req)
         return;
     }
     if (err) {
+        if (err == ERR_CONFLICT)
+            eas_add_offer(req);
         eas_answer_status(req, err == ERR_CONFLICT ? FOLDER_KEY_INVALID : FOLDER_SERVER_ERROR);
         return;
     }

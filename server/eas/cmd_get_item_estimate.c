@@ -27,6 +27,12 @@ static int filter_of(const struct wbxml_node *collection)
     return wbxml_number(node, FILTER_MAX, &filter) ? (int)filter : -2;
 }
 
+static const char *class_of(struct slice id)
+{
+    const struct eas_fixed_folder *fixed = eas_fixed_folder(id);
+    return fixed ? fixed->class : "Email";
+}
+
 static enum err estimate(struct eas_request *req, const struct wbxml_node *collection, struct slice id, int filter,
                          uint32_t *count)
 {
@@ -63,12 +69,6 @@ static int status_of(enum err err)
     }
 }
 
-static const char *class_of(struct slice id)
-{
-    const struct eas_fixed_folder *fixed = eas_fixed_folder(id);
-    return fixed ? fixed->class : "Email";
-}
-
 static enum err write_response(struct eas_request *req, const struct wbxml_node *collection)
 {
     struct wbxml_writer *writer = &req->writer;
@@ -98,7 +98,11 @@ static int check(const struct wbxml_node *list)
         return EAS_INVALID_XML;
     for (; node; node = wbxml_same(node)) {
         int filter = filter_of(node);
-        if (wbxml_child_text(node, WB_GetItemEstimate_CollectionId).len == 0 || filter == -2)
+        struct slice id = wbxml_child_text(node, WB_GetItemEstimate_CollectionId);
+        if (id.len == 0 || filter == -2)
+            return EAS_INVALID_XML;
+        bool is_mail = slice_eq(slice_of(class_of(id)), SLICE_LIT("Email"));
+        if (!is_mail && wbxml_child(node, WB_AirSync_ConversationMode))
             return EAS_INVALID_XML;
         if (filter > FILTER_MAIL_MAX)
             return EAS_SERVER_ERROR; // MS-ASCMD 2.2.3.64.1 (FilterType, GetItemEstimate): not of this class

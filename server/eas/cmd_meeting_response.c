@@ -9,7 +9,6 @@
 #include "server/eas/meeting.h"
 
 #define REQUESTS_MAX 100u // of one MeetingResponse
-#define LONG_ID_MAX 256u
 
 /* MS-ASCMD 2.2.3.177.9 (Status, MeetingResponse) */
 enum { MEETING_OK = 1, MEETING_INVALID = 2, MEETING_MAILBOX_ERROR = 3, MEETING_SERVER_ERROR = 4 };
@@ -61,7 +60,7 @@ static int parse(struct response *r, const struct wbxml_node *node)
     int64_t folder;
     r->request_id = wbxml_child_text(node, WB_MeetingResponse_RequestId);
     r->long_id = wbxml_child_text(node, WB_Search_LongId);
-    if (r->request_id.len > EAS_ID_SIZE || r->long_id.len > LONG_ID_MAX || !r->request_id.len == !r->long_id.len)
+    if (!r->request_id.len == !r->long_id.len)
         return MEETING_INVALID;
     if (!wbxml_number(wbxml_child(node, WB_MeetingResponse_UserResponse), ITIP_DECLINED, &answer) || answer == 0)
         return MEETING_INVALID;

@@ -48,6 +48,7 @@ static enum err fill_keys(struct sync_run *run)
         char key[SYNC_KEY_MAX + 1] = "1";
         if (collection->key_given)
             continue;
+        run->keys_filled = true;
         if (!eas_fixed_folder(collection->id)) {
             if (!eas_folder_id_parse(collection->id, &mailbox.n))
                 return ERR_NOT_FOUND;
@@ -110,11 +111,19 @@ static bool read_request(struct sync_run *run)
     return err == ERR_OK;
 }
 
+/* News that went out under a key which the phone did not name: only a request with keys can tell whether it heard them.
+ * Nothing is kept to be repeated then, so that it sends one (Status 13) and none of them is lost. */
+static bool must_name_keys(const struct sync_run *run)
+{
+    return run->keys_filled && run->told;
+}
+
 static enum err keep_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
     struct buf packed = { 0 };
-    eas_sync_pack(&run->sync, &packed);
+    if (!must_name_keys(run))
+        eas_sync_pack(&run->sync, &packed);
     enum err err = ERR_OK;
     if (!slice_eq(buf_slice(&packed), req->device.sync_request))
         err = device_set_sync_request(req->db, eas_account(req), req->device.id, buf_slice(&packed));
@@ -151,6 +160,8 @@ static void answer(struct sync_run *run)
         wbxml_end(&req->writer, WB_AirSync_Collections);
         wbxml_end(&req->writer, WB_AirSync_Sync);
         req->status = req->status ? req->status : SYNC_OK;
+        if (run->starts_over)
+            eas_add_offer(req);
         eas_answer(req);
     } else if (!run->may_wait || run->sync.wait_s == 0 || !wait_for_news(run)) {
         eas_answer_empty(req);
@@ -173,7 +184,7 @@ static void sync_run(struct eas_request *req)
     run.window = run.sync.window ? run.sync.window : EAS_WINDOW_MAX;
     for (size_t i = 0; i < run.sync.collection_count && !run.fatal; i++)
         eas_sync_collection(&run, &run.sync.collections[i]);
-    if (!run.fatal && !again && req->status == 0)
+    if (!run.fatal && req->status == 0 && (!again || must_name_keys(&run)))
         run.fatal = keep_request(&run);
     answer(&run);
 }

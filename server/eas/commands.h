@@ -2,6 +2,7 @@
 #pragma once
 
 #define EAS_COMMANDS(X) \
+    X(find) \
     X(folder_create) \
     X(folder_delete) \
     X(folder_sync) \
@@ -13,8 +14,11 @@
     X(move_items) \
     X(ping) \
     X(provision) \
+    X(resolve_recipients) \
+    X(search) \
     X(send_mail) \
     X(settings) \
     X(smart_forward) \
     X(smart_reply) \
-    X(sync)
+    X(sync) \
+    X(validate_cert)

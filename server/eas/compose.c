@@ -11,8 +11,7 @@
 #include "server/eas/send.h"
 #include "storage/digest.h"
 
-#define CLIENT_ID_MAX 40u    // MS-ASCMD 2.2.3.29.2 (ClientId, SendMail)
-#define FORWARDEES_MAX 1000u // of one SmartForward
+#define CLIENT_ID_MAX 40u // MS-ASCMD 2.2.3.29.2 (ClientId, SendMail)
 
 struct compose {
     struct slice client_id; // at 12.1: made from the message
@@ -103,7 +102,7 @@ static int write_forward(struct eas_request *req, struct compose *compose, struc
     struct buf to = { 0 }, raw = { 0 };
     size_t count = 0;
     const struct wbxml_node *one = wbxml_child(compose->forwardees, WB_ComposeMail_Forwardee);
-    for (; one && count <= FORWARDEES_MAX; one = wbxml_same(one), count++) {
+    for (; one; one = wbxml_same(one), count++) {
         struct slice address = slice_trim(wbxml_child_text(one, WB_ComposeMail_ForwardeeEmail));
         size_t at = slice_find(address, '@');
         if (at == SIZE_MAX || at == 0 || at + 1 == address.len || address.len != slice_span(address, MIME_ADDRESS_PLAIN))
@@ -120,7 +119,7 @@ static int write_forward(struct eas_request *req, struct compose *compose, struc
         .html = html && data.at ? data : SLICE_LIT(""),
         .importance = 1,
     };
-    bool good = count > 0 && !one && count <= FORWARDEES_MAX;
+    bool good = count > 0 && !one;
     if (good) {
         mime_compose(&draft, &raw);
         compose->mime = arena_copy(req->arena, buf_slice(&raw));

@@ -52,7 +52,8 @@ static enum err add_attachment(struct draft *draft, const struct mime_attachment
 
 /* ---- what the old message gives ---- */
 
-static enum err keep_attachment(struct draft *draft, const struct message_row *row, const struct mime_meta *meta, size_t index)
+static enum err keep_attachment(struct draft *draft, const struct message_row *row, const struct mime_meta *meta,
+                                size_t index)
 {
     const struct mime_part *part = &meta->parts[index];
     if (draft->octets_count == ATTACHMENTS_MAX)
@@ -302,7 +303,7 @@ void eas_draft_write_result(const struct sync_target *target, struct wbxml_write
         return;
     struct mime_meta meta = { .thread = (int64_t)thread, .date_us = (int64_t)date };
     wbxml_start(writer, WB_AirSync_ApplicationData);
-    eas_email_write_conversation(writer, &meta, (int64_t)date);
+    eas_email_write_conversation(writer, &meta);
     bool begun = in.len > 0;
     if (begun)
         wbxml_start(writer, WB_AirSyncBase_Attachments);
@@ -348,7 +349,8 @@ static bool temporary(enum err err)
 /* What the store remembers of a draft that was sent with this key. */
 static struct slice send_mark(const struct sync_target *target, uint32_t item)
 {
-    return slice_of(arena_printf(target->run->req->arena, "%.*s:send:%u", SLICE_ARG(target->collection->key), (unsigned)item));
+    struct slice key = target->collection->key;
+    return slice_of(arena_printf(target->run->req->arena, "%.*s:send:%u", SLICE_ARG(key), (unsigned)item));
 }
 
 static int send_status(int status)

@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-
+#include "server/eas/found.h"
+#include "server/eas/gzip.h"
 #include "server/eas/loop.h"
 #include "server/eas/notice.h"
 #include "server/eas/policy.h"
@@ -51,14 +52,27 @@ static void log_answer(const struct eas_request *req, int http_status)
               LOG_MS("ms", (double)(clock_mono_us() - req->started_us) / 1000));
 }
 
+/* The packed answer, when the phone takes it and it pays; else the plain one. */
+static struct buf *pack_answer(struct eas_request *req, struct buf *body, struct buf *packed)
+{
+    if (!body || buf_len(body) < EAS_GZIP_MIN || !settings_bool(req->app->server->settings, SETTING_EAS_GZIP) ||
+        !eas_gzip_is_wanted(http_header(req->http, "Accept-Encoding")) || !eas_gzip(buf_slice(body), packed))
+        return body;
+    http_answer_header(req->http, "Content-Encoding", "gzip");
+    http_answer_header(req->http, "Vary", "Accept-Encoding");
+    return packed;
+}
+
 static void finish(struct eas_request *req, int http_status, struct buf *body)
 {
+    struct buf packed = { 0 };
     eas_add_headers(req);
     log_answer(req, http_status);
     eas_trace_write(req, http_status, body ? buf_slice(body) : SLICE_LIT(""));
     if (http_status == 200)
         eas_loops_note(req);
-    http_answer(req->http, http_status, EAS_CONTENT_TYPE, body);
+    http_answer(req->http, http_status, EAS_CONTENT_TYPE, pack_answer(req, body, &packed));
+    buf_free(&packed);
 }
 
 void eas_answer(struct eas_request *req)
@@ -411,6 +425,10 @@ static void run_command(struct eas_request *req)
         eas_answer_http(req, 501);
         return;
     }
+    if (req->version < req->command->since) {
+        eas_answer_error(req, EAS_VERSION_NOT_SUPPORTED);
+        return;
+    }
     int status = req->command->flags & EAS_NO_POLICY ? 0 : eas_policy_check(req);
     if (status) {
         eas_answer_error(req, status);
@@ -468,6 +486,7 @@ const struct http_app *eas_app_open(struct server *server)
     app->loops = eas_loops_open(settings_int(settings, SETTING_EAS_LOOP_REPEATS),
                                 settings_int(settings, SETTING_EAS_LOOP_WINDOW_S));
     app->trace = eas_trace_open(settings_text(settings, SETTING_DATA_DIR), settings_int(settings, SETTING_EAS_TRACE_MAX));
+    app->found = found_open();
     app->http = (struct http_app){
         .path = EAS_PATH,
         .prefix = true,
@@ -489,6 +508,7 @@ void eas_app_close(const struct http_app **http)
     eas_throttle_close(&app->throttle);
     eas_loops_close(&app->loops);
     eas_trace_close(&app->trace);
+    found_close(&app->found);
     free(app);
     *http = NULL;
 }

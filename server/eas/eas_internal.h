@@ -48,6 +48,7 @@ enum eas_status {
     EAS_DEVICE_INFORMATION_REQUIRED = 165,
     EAS_INVALID_ACCOUNT_ID = 166,
     EAS_RIGHTS_DISABLED = 168,
+    EAS_NO_PICTURE = 173,
     EAS_MAX_DEVICES = 177,
     EAS_FORWARDEES_COMBINATION = 178,
     EAS_FORWARDEES_INVALID = 179,
@@ -66,6 +67,7 @@ struct eas_app {
     struct eas_loops *loops;
     struct eas_trace *trace;
     uint64_t policy_hash; // of the settings' policy
+    struct found *found; // searches of late, for their further pages
 };
 
 struct eas_command;
@@ -118,7 +120,7 @@ struct eas_command {
     const char *source;
     uint16_t root;        // tag of the answer, for errors of a general kind; 0: none
     uint16_t status;      // its Status tag
-    int until;            // last version that has it; 0: all
+    int since, until;     // first and last version that have it; 0: all
     unsigned flags;
     void (*run)(struct eas_request *req); // on a worker; ends in one of the answers below, or parks
 };

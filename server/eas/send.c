@@ -259,8 +259,11 @@ static int submit(struct eas_request *req, const struct eas_sending *sending, st
     describe(req->arena, sent, &packed, &submission.message);
     if (sending->save) {
         add_bcc(owned, &copy_raw);
-        buf_add(&copy_raw, sent);
-        describe(req->arena, buf_slice(&copy_raw), &copy_packed, &copy);
+        copy = submission.message; // the same octets, unless there is something to hide from the others
+        if (buf_len(&copy_raw)) {
+            buf_add(&copy_raw, sent);
+            describe(req->arena, buf_slice(&copy_raw), &copy_packed, &copy);
+        }
         submission.copy = &copy;
     }
     mark_source(req, sending, routes->target_count + routes->far_count, &submission);
@@ -318,10 +321,4 @@ int eas_send_once(struct eas_request *req, const struct eas_sending *sending)
     int status = send_text(req, sending, buf_slice(&text));
     buf_free(&text);
     return status;
-}
-
-int eas_send(struct eas_request *req, struct slice raw, bool save)
-{
-    struct eas_sending sending = { .raw = raw, .save = save };
-    return eas_send_once(req, &sending);
 }

@@ -28,8 +28,6 @@ struct eas_sending {
  * EAS_RECIPIENT_UNRESOLVED, EAS_TOO_LARGE, EAS_QUOTA_EXCEEDED (the copy does not fit), EAS_PREVIOUSLY_SENT,
  * EAS_ITEM_NOT_FOUND (the draft has gone), EAS_SUBMISSION_FAILED (for good), EAS_SERVER_ERROR_RETRY. */
 int eas_send_once(struct eas_request *req, const struct eas_sending *sending);
-/* The same without any of it but the copy. */
-int eas_send(struct eas_request *req, struct slice raw, bool save);
 /* SendMail, SmartReply, SmartForward. */
 void eas_send_mail_run(struct eas_request *req);
 void eas_smart_run(struct eas_request *req, bool forward);

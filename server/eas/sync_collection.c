@@ -44,6 +44,7 @@ static void begin_collection(struct sync_run *run, const struct eas_collection *
 static void write_refusal(struct sync_run *run, const struct eas_collection *collection, int status)
 {
     run->may_wait = false;
+    run->starts_over |= status == SYNC_KEY_INVALID;
     run->req->status = status;
     begin_collection(run, collection, collection->key_given ? NULL : "0", status);
     wbxml_end(&run->req->writer, WB_AirSync_Collection);
@@ -320,7 +321,10 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
         return;
     }
     const struct eas_fixed_folder *fixed = eas_fixed_folder(collection->id);
-    if (collection->class.len && !slice_eq_nocase(collection->class, slice_of(fixed ? fixed->class : "Email"))) {
+    const char *class = fixed ? fixed->class : "Email";
+    bool is_mail = slice_eq(slice_of(class), SLICE_LIT("Email"));
+    if ((collection->class.len && !slice_eq_nocase(collection->class, slice_of(class))) ||
+        (collection->has_mode && !is_mail)) { // only mail has conversations
         write_refusal(run, collection, SYNC_PROTOCOL_ERROR);
         return;
     }

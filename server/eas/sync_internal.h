@@ -30,7 +30,9 @@ struct sync_run { // one request
     uint32_t window;    // items left over all collections
     int64_t answer_us;  // eas.sync_answer_ms
     bool told;          // a collection stands in the answer
+    bool keys_filled;   // the phone left keys to us: it repeats what was kept
     bool may_wait;      // nothing has been told that forbids waiting
+    bool starts_over;   // a collection has to: the offer of versions goes with the answer
     enum err fatal;     // the whole request cannot be answered
 };
 

@@ -7,12 +7,12 @@ struct copy_args {
     struct slice path;
 };
 
-static enum err parse_copy(struct slice *in, struct arena *arena, void **args)
+static enum err parse_copy(struct imap_session *s, struct slice *in, void **args)
 {
-    struct copy_args *a = arena_new(arena, struct copy_args, 1);
+    struct copy_args *a = arena_new(s->arena, struct copy_args, 1);
     *args = a;
-    enum err err = scan_sp(in) ? uidset_parse(in, arena, &a->set) : ERR_SYNTAX;
-    return err ? err : mailbox_name_parse(in, arena, &a->path);
+    enum err err = scan_sp(in) ? uidset_parse(in, s->arena, &a->set) : ERR_SYNTAX;
+    return err ? err : mailbox_name_parse(s, in, &a->path);
 }
 
 static void write_copyuid(struct imap_session *s, struct buf *out, uint32_t uidvalidity, const struct copied *copied,
@@ -67,6 +67,7 @@ static enum imap_result copy(struct imap_session *s, struct worker *worker, bool
         return imap_reply(s, "OK nothing to do");
     struct buf code = { 0 };
     write_copyuid(s, &code, uidvalidity, copied, count);
+    s->tell_modseq = move && s->qresync;
     if (move) { // before the EXPUNGEs that the sync tells (RFC 6851 4.3)
         imap_write(s, "* OK %.*s moved\r\n", SLICE_ARG(buf_slice(&code)));
         imap_reply(s, "OK MOVE completed");
@@ -93,7 +94,7 @@ const struct imap_command imap_copy = {
     .source = "RFC 3501 6.4.7, RFC 4315 3",
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_WRITES,
-    .parse = parse_copy,
+    .parse_in = parse_copy,
     .run = run_copy,
 };
 const struct imap_command imap_move = {
@@ -102,6 +103,6 @@ const struct imap_command imap_move = {
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_WRITES,
     .capability = "MOVE",
-    .parse = parse_copy,
+    .parse_in = parse_copy,
     .run = run_move,
 };

@@ -71,6 +71,7 @@ static enum imap_result run_expunge(struct imap_session *s, struct worker *worke
     struct change_set changes = { 0 };
     enum err err = imap_expunge_deleted(s, db, ranges, range_count, &by, &uids, &count, &changes);
     imap_publish(s, &changes);
+    s->tell_modseq = s->qresync && changes.count;
     return err ? imap_reply_err(s, err, "EXPUNGE") : imap_reply(s, "OK EXPUNGE completed");
 }
 

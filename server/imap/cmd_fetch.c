@@ -4,10 +4,12 @@
 
 #include "base/mem.h"
 #include "protocol/imap/fetch.h"
+#include "protocol/imap/objectid.h"
 #include "protocol/imap/write.h"
 #include "protocol/mime/meta.h"
+#include "server/imap/fetch_binary.h"
 #include "server/imap/fetch_section.h"
-#include "server/imap/session.h"
+#include "server/imap/vanished.h"
 
 #define BATCH 100u            // messages whose metadata is read at once
 #define LOOP_ROWS_MAX 500u    // answered on the loop, from memory
@@ -28,14 +30,16 @@ struct fetch_work {
     uint32_t row_count, row;
     struct message_row *messages;
     size_t message_count;
+    int64_t *save_dates; // of rows, when asked for
     uint32_t *made_seen; // uids that this batch gave \Seen, ascending
     size_t made_seen_count;
     /* the message in work */
     bool opened;       // "* n FETCH (" is written
     size_t item;
     struct mime_meta meta;
-    bool has_meta;
+    bool unknown_cte; // unknown_cte: BINARY of a part that nobody can decode (RFC 3516 4.3)
     const struct message_row *message;
+    struct binary_read binary;
     int64_t literal_at, literal_left; // octets of a literal still to write
 };
 
@@ -48,25 +52,13 @@ static enum err parse_fetch(struct slice *in, struct arena *arena, void **args)
         err = ERR_SYNTAX;
     if (!err)
         err = fetch_parse(in, arena, &a->program);
-    for (size_t i = 0; !err && i < a->program.count; i++)
-        switch (a->program.items[i].kind) {
-        case FETCH_PREVIEW:
-        case FETCH_SAVEDATE:
-        case FETCH_EMAILID:
-        case FETCH_THREADID:
-        case FETCH_BINARY:
-        case FETCH_BINARY_SIZE:
-            err = ERR_SYNTAX; // belongs to extensions that are not advertised
-            break;
-        default:
-            break;
-        }
-    return err ? err : a->program.vanished ? ERR_SYNTAX : ERR_OK;
+    return err;
 }
 
 static void drop_work(struct imap_session *s)
 {
     struct fetch_work *w = s->work;
+    binary_drop(&w->binary);
     arena_close(&w->arena);
 }
 
@@ -191,6 +183,36 @@ static bool write_simple(struct imap_session *s, const struct fetch_item *item, 
     case FETCH_MODSEQ:
         imap_write(s, "MODSEQ (%lld)", (long long)row->modseq);
         return true;
+    case FETCH_EMAILID:
+        buf_add_text(&s->out, "EMAILID (");
+        objectid_write_email(row->message.n, &s->out);
+        buf_add_byte(&s->out, ')');
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The items of a few octets that the store has beside the snapshot. */
+static bool write_described(struct imap_session *s, struct fetch_work *w, const struct fetch_item *item)
+{
+    switch (item->kind) {
+    case FETCH_SAVEDATE:
+        buf_add_text(&s->out, "SAVEDATE ");
+        if (w->save_dates[w->row])
+            write_date_time(&s->out, w->save_dates[w->row]);
+        else
+            buf_add_text(&s->out, "NIL");
+        return true;
+    case FETCH_THREADID:
+        buf_add_text(&s->out, "THREADID (");
+        objectid_write_thread(w->message->thread, &s->out);
+        buf_add_byte(&s->out, ')');
+        return true;
+    case FETCH_PREVIEW: // made at the delivery: LAZY costs nothing
+        buf_add_text(&s->out, "PREVIEW ");
+        write_string(&s->out, w->meta.preview);
+        return true;
     default:
         return false;
     }
@@ -210,6 +232,52 @@ static void write_structure(struct imap_session *s, struct fetch_work *w, const 
             buf_add_text(&s->out, rows[i].name);
             buf_add(&s->out, *(const struct slice *)((const char *)&w->meta + rows[i].offset));
         }
+}
+
+/* Begins BINARY, or tells BINARY.SIZE. */
+static enum err begin_binary(struct imap_session *s, struct fetch_work *w, struct db *db, const struct fetch_item *item)
+{
+    int64_t at, len;
+    uint8_t encoding;
+    uint64_t size;
+    bool has_nul;
+    buf_add(&s->out, item->label);
+    buf_add_byte(&s->out, ' ');
+    if (binary_find(&w->meta, item, &at, &len, &encoding) == BINARY_NONE) {
+        buf_add_text(&s->out, item->kind == FETCH_BINARY_SIZE ? "0" : "NIL");
+        return ERR_OK;
+    }
+    enum err err = binary_measure(db, w->message, at, len, encoding, &size, &has_nul);
+    if (err)
+        return err;
+    if (item->kind == FETCH_BINARY_SIZE) {
+        buf_add_u64(&s->out, size);
+        return ERR_OK;
+    }
+    uint64_t skip = item->partial ? item->partial_at : 0, want = skip < size ? size - skip : 0;
+    if (item->partial && item->partial_len < want)
+        want = item->partial_len;
+    if (has_nul)
+        buf_add_byte(&s->out, '~');
+    write_literal_head(&s->out, want);
+    binary_drop(&w->binary);
+    binary_begin(&w->binary, at, len, encoding, skip, want);
+    return ERR_OK;
+}
+
+static bool is_binary(const struct fetch_item *item)
+{
+    return item->kind == FETCH_BINARY || item->kind == FETCH_BINARY_SIZE;
+}
+
+static bool asks_undecodable(const struct fetch_program *p, const struct mime_meta *meta)
+{
+    int64_t at, len;
+    uint8_t encoding;
+    for (size_t i = 0; i < p->count; i++)
+        if (is_binary(&p->items[i]) && binary_find(meta, &p->items[i], &at, &len, &encoding) == BINARY_UNKNOWN)
+            return true;
+    return false;
 }
 
 /* Begins an item of octets: writes its label and literal head, and sets what of the message follows. */
@@ -265,19 +333,33 @@ static enum err write_literal(struct imap_session *s, struct fetch_work *w, stru
     return ERR_OK;
 }
 
-static void open_row(struct imap_session *s, struct fetch_work *w, const struct placement *row, bool with_message)
+/* Writes the head of a message's line; false when there is nothing to tell of it. */
+static bool open_row(struct imap_session *s, struct fetch_work *w, const struct placement *row,
+                     const struct fetch_program *p)
 {
+    w->item = 0;
+    if (p->needs_message) {
+        w->message = bsearch(&row->message, w->messages, w->message_count, sizeof *w->messages, row_by_id);
+        if (!w->message) { // purged in between: nothing can be said of it
+            imap_write(s, "* %u FETCH (UID %u)\r\n", snapshot_number(s->view, row->uid), row->uid);
+            return false;
+        }
+        if (mime_meta_unpack(w->message->meta, w->message->prefix.len, w->arena, &w->meta))
+            w->meta = (struct mime_meta){ .envelope = SLICE_LIT("NIL") };
+        if (asks_undecodable(p, &w->meta)) {
+            w->unknown_cte = true;
+            return false;
+        }
+    }
     imap_write(s, "* %u FETCH (", snapshot_number(s->view, row->uid));
     w->opened = true;
-    w->item = 0;
-    w->has_meta = false;
-    w->message = with_message ? bsearch(&row->message, w->messages, w->message_count, sizeof *w->messages, row_by_id) : NULL;
+    return true;
 }
 
 static void close_row(struct imap_session *s, struct fetch_work *w, const struct placement *row)
 {
     const struct fetch_program *p = &((const struct fetch_args *)s->args)->program;
-    if (s->uid && !wants(p, FETCH_UID))
+    if ((s->uid || (s->condstore && was_made_seen(w, row->uid))) && !wants(p, FETCH_UID))
         imap_write(s, " UID %u", row->uid);
     if (was_made_seen(w, row->uid) && !wants(p, FETCH_FLAGS)) {
         buf_add_text(&s->out, " FLAGS ");
@@ -295,25 +377,15 @@ static enum err write_row(struct imap_session *s, struct fetch_work *w, struct d
 {
     const struct fetch_program *p = &((const struct fetch_args *)s->args)->program;
     const struct placement *row = newest(s, w->rows[w->row]);
-    if (!w->opened) {
-        open_row(s, w, row, p->needs_message);
-        if (p->needs_message && !w->message) { // purged in between: nothing can be said of it
-            imap_write(s, "UID %u)\r\n", row->uid);
-            w->opened = false;
-            w->row++;
-            return ERR_OK;
-        }
+    if (!w->opened && !open_row(s, w, row, p)) {
+        w->row++;
+        return ERR_OK;
     }
-    if (p->needs_message && !w->has_meta) {
-        if (mime_meta_unpack(w->message->meta, w->message->prefix.len, w->arena, &w->meta))
-            w->meta = (struct mime_meta){ .envelope = SLICE_LIT("NIL") };
-        w->has_meta = true;
-    }
-    while (w->item < p->count || w->literal_left) {
+    while (w->item < p->count || w->literal_left || w->binary.active) {
         if (buf_len(&s->out) > IMAP_OUT_HIGH)
             return ERR_OK;
-        if (w->literal_left) {
-            enum err err = write_literal(s, w, db);
+        if (w->literal_left || w->binary.active) {
+            enum err err = w->binary.active ? binary_step(&w->binary, db, w->message, &s->out) : write_literal(s, w, db);
             if (err)
                 return err;
             continue;
@@ -321,13 +393,13 @@ static enum err write_row(struct imap_session *s, struct fetch_work *w, struct d
         const struct fetch_item *item = &p->items[w->item];
         if (w->item++)
             buf_add_byte(&s->out, ' ');
-        if (write_simple(s, item, row))
+        if (write_simple(s, item, row) || write_described(s, w, item))
             continue;
         if (item->kind == FETCH_ENVELOPE || item->kind == FETCH_BODY || item->kind == FETCH_BODYSTRUCTURE) {
             write_structure(s, w, item);
             continue;
         }
-        enum err err = begin_octets(s, w, db, item);
+        enum err err = is_binary(item) ? begin_binary(s, w, db, item) : begin_octets(s, w, db, item);
         if (err)
             return err;
     }
@@ -339,6 +411,13 @@ static enum err prepare_batch(struct imap_session *s, struct fetch_work *w, stru
 {
     const struct fetch_program *p = &((const struct fetch_args *)s->args)->program;
     enum err err = p->needs_message ? load_messages(s, w, db) : ERR_OK;
+    if (!err && wants(p, FETCH_SAVEDATE)) {
+        uint32_t *uids = arena_new(w->arena, uint32_t, w->row_count);
+        for (uint32_t i = 0; i < w->row_count; i++)
+            uids[i] = w->rows[i]->uid;
+        w->save_dates = arena_new(w->arena, int64_t, w->row_count);
+        err = message_save_dates(db, s->account, s->mailbox, uids, w->row_count, w->save_dates);
+    }
     if (!err && p->sets_seen && !s->read_only)
         err = make_seen(s, w, worker, db);
     return err;
@@ -361,12 +440,21 @@ static enum imap_result begin(struct imap_session *s, struct worker *worker)
         return IMAP_NEED_WORKER;
     if (imap_resolve(s, &a->set, &w->ranges, &w->count))
         return imap_reply(s, "BAD no such message");
-    if (!worker && (a->program.needs_message || rows_in(s, w) > LOOP_ROWS_MAX))
+    if (a->program.vanished && (!s->uid || !s->qresync))
+        return imap_reply(s, "BAD VANISHED belongs to UID FETCH, after ENABLE QRESYNC");
+    if (!worker && (a->program.needs_message || a->program.vanished || wants(&a->program, FETCH_SAVEDATE) || rows_in(s, w) > LOOP_ROWS_MAX))
         return IMAP_NEED_WORKER;
     if (a->program.has_changed_since || wants(&a->program, FETCH_MODSEQ))
         imap_enable_condstore(s);
     if (wants(&a->program, FETCH_FLAGS))
         imap_tell_keywords(s);
+    if (a->program.vanished) { // before the FETCHes, whose numbers do not count it (RFC 7162 3.2.6)
+        struct vanished_ask ask = { .known = a->set, .since = a->program.changed_since };
+        struct db *db = imap_db(s, worker);
+        enum err err = db ? imap_write_vanished_earlier(s, db, &ask) : ERR_OK;
+        if (!db || err)
+            return db ? imap_reply_err(s, err, "FETCH") : IMAP_DONE;
+    }
     w->arena = arena_open();
     s->work = w;
     s->drop_work = drop_work;
@@ -398,7 +486,8 @@ static enum imap_result run_fetch(struct imap_session *s, struct worker *worker)
             return imap_reply_err(s, ERR_CANCELLED, "FETCH");
         if (w->row == w->row_count) {
             if (!next_batch(s, w))
-                return imap_reply(s, "OK FETCH completed");
+                return imap_reply(s, w->unknown_cte ? "NO [UNKNOWN-CTE] a part's encoding is not known"
+                                                    : "OK FETCH completed");
             enum err err = prepare_batch(s, w, worker, db);
             if (err)
                 return give_up(s, w, err);
@@ -416,9 +505,10 @@ static enum imap_result run_fetch(struct imap_session *s, struct worker *worker)
 extern const struct imap_command imap_fetch;
 const struct imap_command imap_fetch = {
     .name = "FETCH",
-    .source = "RFC 3501 6.4.5, RFC 7162 3.1.4",
+    .source = "RFC 3501 6.4.5, RFC 7162 3.1.4, RFC 3516, RFC 8474, RFC 8514, RFC 8970",
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_NO_EXPUNGE,
+    .capability = "BINARY PREVIEW SAVEDATE OBJECTID",
     .parse = parse_fetch,
     .run = run_fetch,
 };

@@ -1,14 +1,16 @@
-/* LIST and LSUB, with SPECIAL-USE (RFC 6154) and CHILDREN (RFC 3348). */
+/* LIST and LSUB, with RFC 5258 (extended), RFC 6154 (SPECIAL-USE), RFC 3348 (CHILDREN) and RFC 5819 (STATUS). */
 #include "protocol/imap/list.h"
-#include "protocol/imap/mutf7.h"
-#include "protocol/imap/write.h"
 #include "server/imap/mailbox_name.h"
-#include "server/imap/session.h"
+#include "server/imap/status.h"
 
 struct list_args {
-    struct slice pattern; // reference and pattern, UTF-8
-    bool root;            // the pattern was empty: asks for the delimiter
-    bool only_special;    // LIST (SPECIAL-USE) ...
+    struct list_command command;
+    struct slice *patterns; // reference and pattern, UTF-8
+};
+
+struct listing {
+    const struct mailbox *mailboxes; // in path order: a mailbox, then all below it
+    size_t count;
 };
 
 static const char *const role_attributes[] = {
@@ -17,141 +19,189 @@ static const char *const role_attributes[] = {
     [ROLE_FLAGGED] = " \\Flagged",
 };
 
-static enum err parse_pattern(struct slice *in, struct arena *arena, struct list_args *a)
+static void decode_patterns(struct imap_session *s, struct list_args *a)
 {
-    struct slice reference, wire, pattern;
-    enum err err = scan_sp(in) ? scan_astring(in, arena, &reference) : ERR_SYNTAX;
-    if (!err)
-        err = scan_sp(in) ? scan_list_mailbox(in, arena, &wire) : ERR_SYNTAX;
-    if (err)
-        return err;
-    a->root = wire.len == 0;
-    struct slice joined = slice_of(arena_printf(arena, "%.*s%.*s", SLICE_ARG(reference), SLICE_ARG(wire)));
-    if (mutf7_decode_lenient(joined, arena, &pattern))
-        pattern = joined; // matches nothing, which is no error
-    a->pattern = pattern;
-    return ERR_OK;
+    const struct list_command *c = &a->command;
+    a->patterns = arena_new(s->arena, struct slice, c->pattern_count);
+    for (size_t i = 0; i < c->pattern_count; i++) {
+        struct slice joined =
+            slice_of(arena_printf(s->arena, "%.*s%.*s", SLICE_ARG(c->reference), SLICE_ARG(c->patterns[i])));
+        if (mailbox_name_decode(s, joined, &a->patterns[i]))
+            a->patterns[i] = joined; // matches nothing, which is no error
+    }
 }
 
-static enum err parse_list(struct slice *in, struct arena *arena, void **args)
+static enum err parse_list(struct imap_session *s, struct slice *in, void **args)
 {
-    struct list_args *a = arena_new(arena, struct list_args, 1);
+    struct list_args *a = arena_new(s->arena, struct list_args, 1);
     *args = a;
-    struct slice rest = *in;
-    if (scan_sp(&rest) && slice_take(&rest, '(')) { // selection options (RFC 6154 5.2)
-        if (!slice_take(&rest, ')')) {
-            if (!scan_word(&rest, "SPECIAL-USE") || !slice_take(&rest, ')'))
-                return ERR_SYNTAX;
-            a->only_special = true;
-        }
-        *in = rest;
-    }
-    enum err err = parse_pattern(in, arena, a);
-    rest = *in;
-    if (!err && scan_sp(&rest)) { // RETURN (SPECIAL-USE) says what is told anyway
-        if (!scan_word(&rest, "RETURN") || !scan_sp(&rest) || !slice_take(&rest, '('))
-            return ERR_SYNTAX;
-        while (!slice_take(&rest, ')')) {
-            if (!scan_word(&rest, "SPECIAL-USE") && !scan_word(&rest, "CHILDREN"))
-                return ERR_SYNTAX;
-            (void)scan_sp(&rest);
-        }
-        *in = rest;
-    }
+    enum err err = list_parse(in, s->arena, &a->command);
+    if (!err)
+        decode_patterns(s, a);
     return err;
 }
 
-static enum err parse_lsub(struct slice *in, struct arena *arena, void **args)
+static enum err parse_lsub(struct imap_session *s, struct slice *in, void **args)
 {
-    struct list_args *a = arena_new(arena, struct list_args, 1);
-    *args = a;
-    return parse_pattern(in, arena, a);
+    enum err err = parse_list(s, in, args);
+    return err ? err : ((struct list_args *)*args)->command.extended ? ERR_SYNTAX : ERR_OK;
+}
+
+static bool matches(const struct list_args *a, struct slice path)
+{
+    for (size_t i = 0; i < a->command.pattern_count; i++)
+        if (a->command.patterns[i].len && list_matches(path, a->patterns[i]))
+            return true;
+    return false;
+}
+
+/* Whether the selection options name it. */
+static bool is_selected(const struct list_args *a, const struct mailbox *m)
+{
+    unsigned select = a->command.select;
+    return (!(select & LIST_SUBSCRIBED) || m->subscribed) && (!(select & LIST_SPECIAL) || *role_attributes[m->role]);
+}
+
+/* RECURSIVEMATCH: something below it is selected and not listed itself (RFC 5258 3.5). */
+static bool has_hidden_child(const struct list_args *a, const struct listing *l, size_t at)
+{
+    struct slice path = slice_of(l->mailboxes[at].path);
+    for (size_t i = at + 1; i < l->count; i++) {
+        struct slice below = slice_of(l->mailboxes[i].path);
+        if (!slice_starts(below, path) || below.at[path.len] != LIST_DELIMITER)
+            return false;
+        if (is_selected(a, &l->mailboxes[i]) && !matches(a, below))
+            return true;
+    }
+    return false;
 }
 
 static void tell(struct imap_session *s, const char *command, const char *attributes, struct slice path)
 {
     imap_write(s, "* %s (%s) \"/\" ", command, attributes);
-    write_mailbox(&s->out, path);
+    mailbox_name_write(s, path);
+}
+
+static void tell_mailbox(struct imap_session *s, const struct list_args *a, const struct mailbox *m, bool child_info)
+{
+    const struct list_command *c = &a->command;
+    bool subscribed = m->subscribed && ((c->select & LIST_SUBSCRIBED) || (c->returns & LIST_RETURN_SUBSCRIBED));
+    tell(s, "LIST",
+         arena_printf(s->arena, "%s\\Has%sChildren%s", subscribed ? "\\Subscribed " : "", m->has_children ? "" : "No",
+                      role_attributes[m->role]),
+         slice_of(m->path));
+    if (child_info)
+        imap_write(s, " (\"CHILDINFO\" (%s%s%s))", c->select & LIST_SUBSCRIBED ? "\"SUBSCRIBED\"" : "",
+                   (c->select & LIST_SUBSCRIBED) && (c->select & LIST_SPECIAL) ? " " : "",
+                   c->select & LIST_SPECIAL ? "\"SPECIAL-USE\"" : "");
     buf_add_text(&s->out, "\r\n");
+    if (c->returns & LIST_RETURN_STATUS)
+        imap_write_status(s, m, c->status);
 }
 
-static bool is_subscribed(const struct mailbox *mailboxes, size_t count, struct slice path)
+/* All mailboxes of the account, or a refusal. */
+static bool read_listing(struct imap_session *s, struct worker *worker, struct listing *l)
 {
-    for (size_t i = 0; i < count; i++)
-        if (mailboxes[i].subscribed && slice_eq(slice_of(mailboxes[i].path), path))
-            return true;
-    return false;
+    struct db *db = imap_db(s, worker);
+    struct mailbox *mailboxes;
+    int64_t modseq;
+    if (!db)
+        return false;
+    enum err err = mailbox_list(db, s->arena, s->account, &mailboxes, &l->count, &modseq);
+    if (err)
+        imap_reply_err(s, err, s->command->name);
+    l->mailboxes = mailboxes;
+    return !err;
 }
 
-/* LSUB "%": a parent that is not subscribed stands for its subscribed children (RFC 3501 6.3.9). */
-static void tell_parents(struct imap_session *s, const struct list_args *a, const struct mailbox *mailboxes, size_t count,
-                         struct slice path, struct slice *told)
-{
-    for (size_t i = 0; i < path.len; i++) {
-        struct slice parent = slice_head(path, i);
-        if (path.at[i] != LIST_DELIMITER || slice_eq(parent, *told) || !list_matches(parent, a->pattern) ||
-            is_subscribed(mailboxes, count, parent))
-            continue;
-        tell(s, "LSUB", "\\Noselect", parent);
-        *told = parent;
-    }
-}
-
-static enum imap_result list(struct imap_session *s, struct worker *worker, bool subscribed)
+static enum imap_result run_list(struct imap_session *s, struct worker *worker)
 {
     const struct list_args *a = s->args;
-    if (a->root && !subscribed) {
+    const struct list_command *c = &a->command;
+    struct listing l;
+    if (!c->extended && c->patterns[0].len == 0) {
         imap_write(s, "* LIST (\\Noselect) \"/\" \"\"\r\n");
         return imap_reply(s, "OK LIST completed");
     }
     if (!worker)
         return IMAP_NEED_WORKER;
-    struct db *db = imap_db(s, worker);
-    struct mailbox *mailboxes;
-    size_t count;
-    int64_t modseq;
-    if (!db)
+    if (!read_listing(s, worker, &l))
         return IMAP_DONE;
-    enum err err = mailbox_list(db, s->arena, s->account, &mailboxes, &count, &modseq);
-    if (err)
-        return imap_reply_err(s, err, s->command->name);
-    struct slice told = { 0 };
-    for (size_t i = 0; i < count; i++) {
-        const struct mailbox *m = &mailboxes[i];
-        struct slice path = slice_of(m->path);
-        if ((subscribed && !m->subscribed) || (a->only_special && !*role_attributes[m->role]))
+    for (size_t i = 0; i < l.count; i++) {
+        const struct mailbox *m = &l.mailboxes[i];
+        if (!matches(a, slice_of(m->path)))
             continue;
-        if (list_matches(path, a->pattern))
-            tell(s, subscribed ? "LSUB" : "LIST",
-                 arena_printf(s->arena, "\\Has%sChildren%s", m->has_children ? "" : "No", role_attributes[m->role]), path);
-        else if (subscribed)
-            tell_parents(s, a, mailboxes, count, path, &told);
+        bool child_info = c->select & LIST_RECURSIVE && has_hidden_child(a, &l, i);
+        if (is_selected(a, m) || child_info)
+            tell_mailbox(s, a, m, child_info);
     }
-    return imap_reply(s, "OK %s completed", s->command->name);
+    imap_status_done(s, c->status);
+    return imap_reply(s, "OK LIST completed");
 }
 
-static enum imap_result run_list(struct imap_session *s, struct worker *worker)
+static bool is_subscribed(const struct listing *l, struct slice path)
 {
-    return list(s, worker, false);
+    for (size_t i = 0; i < l->count; i++)
+        if (l->mailboxes[i].subscribed && slice_eq(slice_of(l->mailboxes[i].path), path))
+            return true;
+    return false;
+}
+
+static void tell_lsub(struct imap_session *s, const char *attributes, struct slice path)
+{
+    tell(s, "LSUB", attributes, path);
+    buf_add_text(&s->out, "\r\n");
+}
+
+/* LSUB "%": a parent that is not subscribed stands for its subscribed children (RFC 3501 6.3.9). */
+static void tell_parents(struct imap_session *s, const struct list_args *a, const struct listing *l, struct slice path,
+                         struct slice *told)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        struct slice parent = slice_head(path, i);
+        if (path.at[i] != LIST_DELIMITER || slice_eq(parent, *told) || !matches(a, parent) || is_subscribed(l, parent))
+            continue;
+        tell_lsub(s, "\\Noselect", parent);
+        *told = parent;
+    }
 }
 
 static enum imap_result run_lsub(struct imap_session *s, struct worker *worker)
 {
-    return list(s, worker, true);
+    const struct list_args *a = s->args;
+    struct listing l;
+    struct slice told = { 0 };
+    if (!worker)
+        return IMAP_NEED_WORKER;
+    if (!read_listing(s, worker, &l))
+        return IMAP_DONE;
+    for (size_t i = 0; i < l.count; i++) {
+        const struct mailbox *m = &l.mailboxes[i];
+        struct slice path = slice_of(m->path);
+        if (!m->subscribed)
+            continue;
+        if (matches(a, path))
+            tell_lsub(s, arena_printf(s->arena, "\\Has%sChildren%s", m->has_children ? "" : "No", role_attributes[m->role]),
+                      path);
+        else
+            tell_parents(s, a, &l, path, &told);
+    }
+    return imap_reply(s, "OK LSUB completed");
 }
 
 extern const struct imap_command imap_list, imap_lsub;
 const struct imap_command imap_list = {
     .name = "LIST",
-    .source = "RFC 3501 6.3.8, RFC 6154",
+    .source = "RFC 3501 6.3.8, RFC 5258, RFC 6154, RFC 5819",
     .states = IMAP_INSIDE,
-    .parse = parse_list,
+    .capability = "LIST-EXTENDED LIST-STATUS",
+    .parse_in = parse_list,
     .run = run_list,
 };
 const struct imap_command imap_lsub = {
     .name = "LSUB",
     .source = "RFC 3501 6.3.9",
     .states = IMAP_INSIDE,
-    .parse = parse_lsub,
+    .parse_in = parse_lsub,
     .run = run_lsub,
 };

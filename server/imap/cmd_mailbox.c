@@ -1,36 +1,62 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS. */
-#include "protocol/imap/write.h"
 #include "server/imap/mailbox_name.h"
-#include "server/imap/session.h"
+#include "server/imap/status.h"
 
 struct name_args {
     struct slice path, to;
-    enum mailbox_role role;
-    unsigned items; // STATUS
+    enum mailbox_role role; // CREATE
+    bool bad_role;          // that the mailbox cannot have
+    struct mailbox_id made; // by CREATE
+    bool has_children;      // DELETE
+    unsigned items;         // STATUS
 };
 
-enum status_item { STATUS_MESSAGES = 1, STATUS_RECENT = 2, STATUS_UIDNEXT = 4, STATUS_UIDVALIDITY = 8, STATUS_UNSEEN = 16,
-                   STATUS_HIGHESTMODSEQ = 32 };
-
-static const struct {
-    const char *name;
-    unsigned bit;
-} status_items[] = { { "MESSAGES", STATUS_MESSAGES },       { "RECENT", STATUS_RECENT },
-                     { "UIDNEXT", STATUS_UIDNEXT },         { "UIDVALIDITY", STATUS_UIDVALIDITY },
-                     { "UNSEEN", STATUS_UNSEEN },           { "HIGHESTMODSEQ", STATUS_HIGHESTMODSEQ } };
-
-static enum err parse_name(struct slice *in, struct arena *arena, void **args)
+static enum err parse_name(struct imap_session *s, struct slice *in, void **args)
 {
-    struct name_args *a = arena_new(arena, struct name_args, 1);
+    struct name_args *a = arena_new(s->arena, struct name_args, 1);
     *args = a;
-    return mailbox_name_parse(in, arena, &a->path);
+    return mailbox_name_parse(s, in, &a->path);
 }
 
-static enum err parse_new_name(struct slice *in, struct arena *arena, void **args)
+/* use-attr of CREATE (RFC 6154 3): ROLE_NONE for those that no mailbox here can have. */
+static enum mailbox_role role_of(struct slice attribute)
 {
-    struct name_args *a = arena_new(arena, struct name_args, 1);
+    static const struct {
+        const char *name;
+        enum mailbox_role role;
+    } rows[] = { { "Archive", ROLE_ARCHIVE }, { "Drafts", ROLE_DRAFTS }, { "Junk", ROLE_JUNK },
+                 { "Sent", ROLE_SENT },       { "Trash", ROLE_TRASH } };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (slice_eq_nocase(attribute, slice_of(rows[i].name)))
+            return rows[i].role;
+    return ROLE_NONE;
+}
+
+/* "(USE (\\Archive))": one attribute to a mailbox; none or several are refused later, not malformed. */
+static enum err take_use(struct slice *in, struct name_args *a)
+{
+    struct slice attribute;
+    size_t count = 0;
+    if (!slice_take(in, '(') || !scan_word(in, "USE") || !scan_sp(in) || !slice_take(in, '('))
+        return ERR_SYNTAX;
+    if (slice_take(in, ')'))
+        return slice_take(in, ')') ? ERR_OK : ERR_SYNTAX;
+    do {
+        if (!slice_take(in, '\\') || !scan_atom(in, &attribute))
+            return ERR_SYNTAX;
+        a->role = role_of(attribute);
+        count++;
+    } while (scan_sp(in));
+    a->bad_role = count > 1 || a->role == ROLE_NONE;
+    return slice_take(in, ')') && slice_take(in, ')') ? ERR_OK : ERR_SYNTAX;
+}
+
+static enum err parse_create(struct imap_session *s, struct slice *in, void **args)
+{
+    struct name_args *a = arena_new(s->arena, struct name_args, 1);
     *args = a;
-    return mailbox_name_parse_new(in, arena, &a->path);
+    enum err err = mailbox_name_parse_new(s, in, &a->path);
+    return !err && scan_sp(in) ? take_use(in, a) : err;
 }
 
 /* "Work/" asks for a mailbox that will have children: every mailbox may. */
@@ -39,36 +65,23 @@ static struct slice without_end(struct slice path)
     return path.len > 1 && path.at[path.len - 1] == '/' ? slice_head(path, path.len - 1) : path;
 }
 
-static enum err parse_two_names(struct slice *in, struct arena *arena, void **args)
+static enum err parse_two_names(struct imap_session *s, struct slice *in, void **args)
 {
-    enum err err = parse_name(in, arena, args);
+    enum err err = parse_name(s, in, args);
     struct name_args *a = *args;
-    return err ? err : mailbox_name_parse_new(in, arena, &a->to);
+    return err ? err : mailbox_name_parse_new(s, in, &a->to);
 }
 
-static enum err parse_status(struct slice *in, struct arena *arena, void **args)
+static enum err parse_status(struct imap_session *s, struct slice *in, void **args)
 {
-    enum err err = parse_name(in, arena, args);
+    enum err err = parse_name(s, in, args);
     struct name_args *a = *args;
-    if (err)
-        return err;
-    if (!scan_sp(in) || !slice_take(in, '('))
-        return ERR_SYNTAX;
-    do {
-        size_t i = 0;
-        while (i < sizeof status_items / sizeof *status_items && !scan_word(in, status_items[i].name))
-            i++;
-        if (i == sizeof status_items / sizeof *status_items)
-            return ERR_SYNTAX;
-        a->items |= status_items[i].bit;
-    } while (scan_sp(in));
-    return slice_take(in, ')') ? ERR_OK : ERR_SYNTAX;
+    return err ? err : scan_sp(in) ? status_items_parse(in, &a->items) : ERR_SYNTAX;
 }
 
 /* Runs one change of the hierarchy and replies. */
 static enum imap_result change(struct imap_session *s, struct worker *worker,
-                               enum err (*fn)(struct imap_session *s, struct db *db, const struct name_args *a,
-                                              struct change_set *changes))
+                               enum err (*fn)(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes))
 {
     if (!worker)
         return IMAP_NEED_WORKER;
@@ -80,6 +93,10 @@ static enum imap_result change(struct imap_session *s, struct worker *worker,
     imap_publish(s, &changes);
     if (err == ERR_SYNTAX)
         return imap_reply(s, "NO [CANNOT] %s: this name cannot be used", s->command->name);
+    if (err == ERR_STATE && ((struct name_args *)s->args)->role)
+        return imap_reply(s, "NO [USEATTR] another mailbox has this use already");
+    if (err == ERR_STATE && ((struct name_args *)s->args)->has_children)
+        return imap_reply(s, "NO [HASCHILDREN] there are mailboxes below it");
     return err ? imap_reply_err(s, err, s->command->name) : imap_reply(s, "OK %s completed", s->command->name);
 }
 
@@ -89,22 +106,23 @@ static bool may_be_made(struct slice path)
     return slice_count(path, '*') == 0 && slice_count(path, '%') == 0;
 }
 
-static enum err do_create(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
+static enum err do_create(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes)
 {
-    struct mailbox_id id;
-    return !may_be_made(a->path) ? ERR_SYNTAX
-                                 : mailbox_create(db, s->account, without_end(a->path), ROLE_NONE, &id, changes);
+    return !may_be_made(a->path)
+               ? ERR_SYNTAX
+               : mailbox_create(db, s->account, without_end(a->path), a->role, &a->made, changes);
 }
 
-static enum err do_delete(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
+static enum err do_delete(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes)
 {
     struct mailbox mailbox;
     struct actor by = imap_actor(s);
     enum err err = mailbox_find(db, s->arena, s->account, a->path, &mailbox);
+    a->has_children = !err && mailbox.has_children && mailbox.role != ROLE_INBOX;
     return err ? err : mailbox_delete(db, s->account, mailbox.id, false, &by, changes);
 }
 
-static enum err do_rename(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
+static enum err do_rename(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes)
 {
     struct mailbox mailbox;
     struct actor by = imap_actor(s);
@@ -112,12 +130,12 @@ static enum err do_rename(struct imap_session *s, struct db *db, const struct na
     return err ? err : mailbox_rename(db, s->account, mailbox.id, without_end(a->to), &by, changes);
 }
 
-static enum err do_subscribe(struct imap_session *s, struct db *db, const struct name_args *a, struct change_set *changes)
+static enum err do_subscribe(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes)
 {
     return mailbox_subscribe(db, s->account, a->path, true, changes);
 }
 
-static enum err do_unsubscribe(struct imap_session *s, struct db *db, const struct name_args *a,
+static enum err do_unsubscribe(struct imap_session *s, struct db *db, struct name_args *a,
                                struct change_set *changes)
 {
     enum err err = mailbox_subscribe(db, s->account, a->path, false, changes);
@@ -126,7 +144,13 @@ static enum err do_unsubscribe(struct imap_session *s, struct db *db, const stru
 
 static enum imap_result run_create(struct imap_session *s, struct worker *worker)
 {
-    return change(s, worker, do_create);
+    const struct name_args *a = s->args;
+    if (a->bad_role)
+        return imap_reply(s, "NO [USEATTR] no mailbox can be made for this use");
+    enum imap_result result = change(s, worker, do_create);
+    if (result == IMAP_DONE && a->made.n)
+        return imap_reply(s, "OK [MAILBOXID (%s)] CREATE completed", imap_mailbox_id(s, a->made));
+    return result;
 }
 static enum imap_result run_delete(struct imap_session *s, struct worker *worker)
 {
@@ -157,31 +181,18 @@ static enum imap_result run_status(struct imap_session *s, struct worker *worker
     enum err err = mailbox_find(db, s->arena, s->account, a->path, &m);
     if (err)
         return imap_reply_err(s, err, "STATUS");
-    long long recent = m.uidnext > m.recent_uid ? m.uidnext - m.recent_uid : 0;
-    if (recent > m.total)
-        recent = m.total; // some of the uids are expunged
-    const long long values[] = { m.total, recent, m.uidnext, m.uidvalidity, m.unseen, m.modseq_items };
-    buf_add_text(&s->out, "* STATUS ");
-    write_mailbox(&s->out, slice_of(m.path));
-    const char *before = " (";
-    for (size_t i = 0; i < sizeof status_items / sizeof *status_items; i++)
-        if (a->items & status_items[i].bit) {
-            imap_write(s, "%s%s %lld", before, status_items[i].name, values[i]);
-            before = " ";
-        }
-    buf_add_text(&s->out, ")\r\n");
-    if (a->items & STATUS_HIGHESTMODSEQ)
-        imap_enable_condstore(s);
+    imap_write_status(s, &m, a->items);
+    imap_status_done(s, a->items);
     return imap_reply(s, "OK STATUS completed");
 }
 
 #define MAILBOX_COMMAND(id, text, doc, bits, parser, runner) \
     extern const struct imap_command imap_##id; \
     const struct imap_command imap_##id = { \
-        .name = text, .source = doc, .states = IMAP_INSIDE, .flags = bits, .parse = parser, .run = runner \
+        .name = text, .source = doc, .states = IMAP_INSIDE, .flags = bits, .parse_in = parser, .run = runner \
     }
 
-MAILBOX_COMMAND(create, "CREATE", "RFC 3501 6.3.3", IMAP_WRITES, parse_new_name, run_create);
+MAILBOX_COMMAND(create, "CREATE", "RFC 3501 6.3.3, RFC 6154 3", IMAP_WRITES, parse_create, run_create);
 MAILBOX_COMMAND(delete, "DELETE", "RFC 3501 6.3.4", IMAP_WRITES, parse_name, run_delete);
 MAILBOX_COMMAND(rename, "RENAME", "RFC 3501 6.3.5", IMAP_WRITES, parse_two_names, run_rename);
 MAILBOX_COMMAND(subscribe, "SUBSCRIBE", "RFC 3501 6.3.6", IMAP_WRITES, parse_name, run_subscribe);

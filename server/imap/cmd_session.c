@@ -1,7 +1,10 @@
 /* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE, STARTTLS, IDLE: no mailbox needed. */
 #include "server/imap/session.h"
 
-#define ID_FIELDS_MAX 30u // RFC 2971 3.3
+/* RFC 2971 3.3 */
+#define ID_FIELDS_MAX 30u
+#define ID_KEY_MAX 30u
+#define ID_VALUE_MAX 1024u
 
 static enum imap_result run_capability(struct imap_session *s, struct worker *worker)
 {
@@ -40,10 +43,14 @@ static enum err parse_id(struct slice *in, struct arena *arena, void **args)
         return ERR_OK;
     for (unsigned i = 0; i < ID_FIELDS_MAX; i++) {
         enum err err = scan_string(in, arena, &text);
+        if (!err && text.len > ID_KEY_MAX)
+            err = ERR_LIMIT;
         if (!err && !scan_sp(in))
             err = ERR_SYNTAX;
         if (!err)
             err = scan_nstring(in, arena, &text, &nil);
+        if (!err && text.len > ID_VALUE_MAX)
+            err = ERR_LIMIT;
         if (err)
             return err;
         if (slice_take(in, ')'))
@@ -61,8 +68,18 @@ static enum imap_result run_id(struct imap_session *s, struct worker *worker)
     return imap_reply(s, "OK ID completed");
 }
 
+enum { ENABLE_CONDSTORE = 1, ENABLE_QRESYNC = 2, ENABLE_REV2 = 4, ENABLE_UTF8 = 8 };
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} enable_words[] = { { "CONDSTORE", ENABLE_CONDSTORE },
+                     { "QRESYNC", ENABLE_QRESYNC },
+                     { "IMAP4rev2", ENABLE_REV2 },
+                     { "UTF8=ACCEPT", ENABLE_UTF8 } };
+
 struct enable_args {
-    bool condstore;
+    unsigned bits;
 };
 
 static enum err parse_enable(struct slice *in, struct arena *arena, void **args)
@@ -74,7 +91,9 @@ static enum err parse_enable(struct slice *in, struct arena *arena, void **args)
     do {
         if (!scan_atom(in, &word))
             return ERR_SYNTAX;
-        a->condstore = a->condstore || slice_eq_nocase(word, SLICE_LIT("CONDSTORE"));
+        for (size_t i = 0; i < sizeof enable_words / sizeof *enable_words; i++)
+            if (slice_eq_nocase(word, slice_of(enable_words[i].name)))
+                a->bits |= enable_words[i].bit;
     } while (scan_sp(in));
     *args = a;
     return ERR_OK;
@@ -84,8 +103,18 @@ static enum imap_result run_enable(struct imap_session *s, struct worker *worker
 {
     const struct enable_args *a = s->args;
     (void)worker;
-    imap_write(s, "* ENABLED%s\r\n", a->condstore && !s->condstore ? " CONDSTORE" : ""); // only what is new (RFC 5161 3.2)
-    if (a->condstore)
+    unsigned had = (s->condstore ? ENABLE_CONDSTORE : 0u) | (s->qresync ? ENABLE_QRESYNC : 0u) |
+                   (s->rev2 ? ENABLE_REV2 : 0u) | (s->utf8 ? ENABLE_UTF8 : 0u);
+    unsigned new = a->bits & ~had;
+    buf_add_text(&s->out, "* ENABLED"); // only what is new (RFC 5161 3.2), and always (RFC 9051 6.3.1)
+    for (size_t i = 0; i < sizeof enable_words / sizeof *enable_words; i++)
+        if (new & enable_words[i].bit)
+            imap_write(s, " %s", enable_words[i].name);
+    buf_add_text(&s->out, "\r\n");
+    s->rev2 = s->rev2 || (new & ENABLE_REV2);
+    s->utf8 = s->utf8 || (new & ENABLE_UTF8);
+    s->qresync = s->qresync || (new & ENABLE_QRESYNC);
+    if (new & (ENABLE_CONDSTORE | ENABLE_QRESYNC)) // QRESYNC implies CONDSTORE (RFC 7162 3.2.3)
         imap_enable_condstore(s);
     return imap_reply(s, "OK ENABLE completed");
 }
@@ -125,9 +154,9 @@ static enum imap_result run_idle(struct imap_session *s, struct worker *worker)
 SIMPLE(capability, "CAPABILITY", "RFC 3501 6.1.1", IMAP_ANY, 0, NULL, NULL, run_capability);
 SIMPLE(noop, "NOOP", "RFC 3501 6.1.2", IMAP_ANY, 0, NULL, NULL, run_noop);
 SIMPLE(logout, "LOGOUT", "RFC 3501 6.1.3", IMAP_ANY, IMAP_NO_SYNC, NULL, NULL, run_logout);
-SIMPLE(id, "ID", "RFC 2971 3.1", IMAP_ANY, 0, "ID", parse_id, run_id);
-SIMPLE(starttls, "STARTTLS", "RFC 3501 6.2.1", IMAP_GREETED, 0, "STARTTLS", NULL, run_starttls);
-SIMPLE(enable, "ENABLE", "RFC 5161 3.1", IMAP_LOGGED_IN, 0, "ENABLE", parse_enable, run_enable);
+SIMPLE(id, "ID", "RFC 2971 3.1", IMAP_ANY, 0, NULL, parse_id, run_id);
+SIMPLE(starttls, "STARTTLS", "RFC 3501 6.2.1", IMAP_GREETED, 0, NULL, NULL, run_starttls);
+SIMPLE(enable, "ENABLE", "RFC 5161 3.1", IMAP_LOGGED_IN, 0, NULL, parse_enable, run_enable);
 SIMPLE(namespace, "NAMESPACE", "RFC 2342 5", IMAP_INSIDE, 0, "NAMESPACE", NULL, run_namespace);
 SIMPLE(check, "CHECK", "RFC 3501 6.4.1", IMAP_SELECTED, 0, NULL, NULL, run_noop);
-SIMPLE(idle, "IDLE", "RFC 2177 3", IMAP_INSIDE, IMAP_NO_SYNC, "IDLE", NULL, run_idle);
+SIMPLE(idle, "IDLE", "RFC 2177 3", IMAP_INSIDE, IMAP_NO_SYNC, NULL, NULL, run_idle);

@@ -1,10 +1,11 @@
 /* SORT and UID SORT (RFC 5256), SORT=DISPLAY (RFC 5957), ESORT (RFC 5267 3.1). */
-#include <stdlib.h>
-
+#include "base/clock.h"
+#include "base/merge_sort.h"
 #include "protocol/mime/render.h"
 #include "protocol/mime/searchable.h"
 #include "server/imap/search_keys.h"
 
+#define MOVES 2000u // of sorting before the clock is looked at
 #define KEY_OCTETS_MAX 256u // of a text that is compared: what is longer stands where its beginning does
 
 struct value { // of one key: a number or a text
@@ -22,6 +23,7 @@ struct sort_work {
     struct search_keys keys;
     bool found, read;
     struct sorted *rows;
+    struct merge_sort sort;
 };
 
 static enum err parse_sort(struct slice *in, struct arena *arena, void **args)
@@ -107,16 +109,28 @@ static int compare_values(const struct value *a, const struct value *b)
 }
 
 /* REVERSE turns its own key alone; equal ones stand by message number (RFC 5256 3). */
-static int compare_rows(const void *a, const void *b, void *ctx)
+static int compare_rows(uint32_t a, uint32_t b, void *ctx)
 {
-    const struct sorted *x = a, *y = b;
-    const struct sort_program *p = ctx;
+    const struct imap_session *s = ctx;
+    const struct sort_program *p = s->args;
+    const struct sort_work *w = s->work;
     for (size_t i = 0; i < p->count; i++) {
-        int by = compare_values(&x->values[i], &y->values[i]);
+        int by = compare_values(&w->rows[a].values[i], &w->rows[b].values[i]);
         if (by)
             return p->keys[i].reverse ? -by : by;
     }
-    return (x->number > y->number) - (x->number < y->number);
+    return 0; // the sort is stable
+}
+
+/* True when all is sorted, false when others should have their turn first. */
+static bool sort_step(struct imap_session *s)
+{
+    struct sort_work *w = s->work;
+    int64_t start_us = clock_mono_us();
+    while (!merge_sort_step(&w->sort, MOVES, compare_rows, s))
+        if (clock_mono_us() - start_us > SEARCH_STEP_US)
+            return false;
+    return true;
 }
 
 /* ---- the answer ---- */
@@ -136,9 +150,8 @@ static enum imap_result finish(struct imap_session *s, struct sort_program *p)
     struct sort_work *w = s->work;
     size_t count = w->run.hit_count;
     uint32_t *numbers = arena_new(s->arena, uint32_t, count + 1), *told = arena_new(s->arena, uint32_t, count + 1);
-    qsort_r(w->rows, count, sizeof *w->rows, compare_rows, p);
     for (size_t i = 0; i < count; i++) {
-        numbers[i] = w->rows[i].number;
+        numbers[i] = w->rows[w->sort.from[i]].number;
         told[i] = s->uid ? snapshot_row(s->view, numbers[i])->uid : numbers[i];
     }
     if (p->search.has_return) {
@@ -157,6 +170,16 @@ static enum imap_result finish(struct imap_session *s, struct sort_program *p)
     return imap_reply(s, "OK SORT completed");
 }
 
+static void begin_sort(struct imap_session *s, struct sort_work *w)
+{
+    size_t count = w->run.hit_count;
+    uint32_t *places = arena_new(s->arena, uint32_t, count + 1);
+    w->rows = arena_new(s->arena, struct sorted, count + 1);
+    for (size_t i = 0; i < count; i++)
+        places[i] = (uint32_t)i;
+    merge_sort_init(&w->sort, places, arena_new(s->arena, uint32_t, count + 1), count);
+}
+
 static enum imap_result go_on(struct imap_session *s, struct worker *worker, struct sort_program *p)
 {
     struct sort_work *w = s->work;
@@ -164,7 +187,7 @@ static enum imap_result go_on(struct imap_session *s, struct worker *worker, str
         enum imap_result result = imap_search_step(s, worker, &w->run, &w->found);
         if (!w->found)
             return result;
-        w->rows = arena_new(s->arena, struct sorted, w->run.hit_count + 1);
+        begin_sort(s, w);
     }
     if (!w->read) {
         if (!worker)
@@ -173,7 +196,7 @@ static enum imap_result go_on(struct imap_session *s, struct worker *worker, str
         if (!w->read)
             return result;
     }
-    return finish(s, p);
+    return sort_step(s) ? finish(s, p) : IMAP_WAIT;
 }
 
 static enum imap_result run_sort(struct imap_session *s, struct worker *worker)

@@ -68,7 +68,7 @@ static void tell_result(struct imap_session *s, const struct store_args *a, cons
     if (!number || (a->silent && !s->condstore))
         return;
     imap_write(s, "* %u FETCH (", number);
-    if (s->uid || s->condstore)
+    if (s->uid || s->condstore || s->rev2)
         imap_write(s, "UID %u ", r->uid);
     if (!a->silent) {
         struct placement row = { .uid = r->uid, .flags = r->flags };

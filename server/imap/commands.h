@@ -24,6 +24,7 @@
     X(namespace) \
     X(noop) \
     X(rename) \
+    X(replace) \
     X(search) \
     X(select) \
     X(sort) \

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-static const struct mime_part *find_part(const struct mime_meta *meta, const struct fetch_item *item)
+const struct mime_part *section_part(const struct mime_meta *meta, const struct fetch_item *item)
 {
     char section[FETCH_PARTS_MAX * 11 + 1];
     size_t len = 0;
@@ -30,7 +30,7 @@ struct section_extent section_find(const struct mime_meta *meta, const struct fe
         if (item->text == FETCH_TEXT_ALL)
             return extent_of(0, meta->size);
     } else {
-        part = find_part(meta, item);
+        part = section_part(meta, item);
         if (!part)
             return none;
         if (item->text == FETCH_TEXT_ALL)

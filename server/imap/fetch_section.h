@@ -10,6 +10,8 @@ struct section_extent {
     int64_t at, len;
 };
 
+/* The part with the item's number, or NULL. */
+const struct mime_part *section_part(const struct mime_meta *meta, const struct fetch_item *item);
 /* The extent of BODY[...]; of HEADER.FIELDS: the header block to be filtered. */
 struct section_extent section_find(const struct mime_meta *meta, const struct fetch_item *item);
 /* Applies "<at.len>": what lies past the end is empty. */

@@ -48,8 +48,8 @@ enum imap_result imap_search_keys_step(struct imap_session *s, struct worker *wo
     *done = false;
     if (!db)
         return IMAP_DONE;
-    if (run->hit_count > SEARCH_KEYS_HITS_MAX)
-        return imap_reply_err(s, ERR_LIMIT, s->command->name);
+    if (run->hit_count > (size_t)settings_int(s->server->settings, SETTING_IMAP_SORT_MAX))
+        return imap_reply(s, "NO [LIMIT] %s: too many messages (imap.sort_max): ask for less", s->command->name);
     if (!keys->arena)
         keys->arena = arena_open();
     while (keys->next < run->hit_count && clock_mono_us() - start_us < SEARCH_STEP_US) {

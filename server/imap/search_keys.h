@@ -4,8 +4,6 @@
 #include "protocol/mime/meta.h"
 #include "server/imap/search_run.h"
 
-#define SEARCH_KEYS_HITS_MAX 500000u // messages that one SORT or THREAD brings into order
-
 struct search_keys {
     size_t next; // hits before it are read
     struct arena *arena; // of a batch

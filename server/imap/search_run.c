@@ -359,8 +359,8 @@ enum imap_result imap_search_step(struct imap_session *s, struct worker *worker,
     *done = false;
     if (search_needs_store(w->search) && !(db = imap_db(s, worker)))
         return IMAP_DONE;
-    if (start_us - w->start_us > settings_int(s->server->settings, SETTING_IMAP_SEARCH_MAX_S) * US_PER_S)
-        return imap_reply(s, "NO [LIMIT] %s: took longer than imap.search_max_s", s->command->name);
+    if (start_us - w->start_us > settings_int(s->server->settings, SETTING_IMAP_SEARCH_MAX_MS) * 1000)
+        return imap_reply(s, "NO [LIMIT] %s: takes too long (imap.search_max_ms): ask for less", s->command->name);
     while (w->first <= w->total && clock_mono_us() - start_us < SEARCH_STEP_US) {
         bool judged;
         if (!w->count)

@@ -102,17 +102,20 @@ void imap_publish(struct imap_session *s, const struct change_set *changes)
 
 void imap_capabilities(const struct imap_session *s, struct buf *out)
 {
-    bool may = imap_may_login(s);
-    buf_add_text(out, "IMAP4rev1 LITERAL- UIDPLUS CHILDREN SPECIAL-USE CONDSTORE");
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        const char *name = commands[i]->capability;
-        if (!name || (commands[i] == &imap_starttls && (s->tls || !s->has_tls || s->state != IMAP_GREETED)))
-            continue;
-        buf_add_byte(out, ' ');
-        buf_add_text(out, name);
+    buf_add_text(out, "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID IDLE SASL-IR");
+    if (s->state == IMAP_GREETED) { // the rest is told at the login
+        if (!s->tls && s->has_tls)
+            buf_add_text(out, " STARTTLS");
+        buf_add_text(out, imap_may_login(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
+        return;
     }
-    if (s->state == IMAP_GREETED)
-        buf_add_text(out, may ? " SASL-IR AUTH=PLAIN" : " LOGINDISABLED");
+    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT STATUS=SIZE");
+    buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i]->capability) {
+            buf_add_byte(out, ' ');
+            buf_add_text(out, commands[i]->capability);
+        }
 }
 
 /* ---- the command in progress ---- */
@@ -133,7 +136,7 @@ static void end_command(struct imap_session *s)
     s->command = NULL;
     s->tag = NULL;
     s->sasl = NULL;
-    s->idling = s->held_back = false;
+    s->idling = s->held_back = s->tell_modseq = false;
     s->start_us = 0;
     s->phase = PHASE_RUN;
     imap_append_drop(s);
@@ -186,6 +189,16 @@ static void log_command(const struct imap_session *s)
               LOG_T("result", result), LOG_MS("ms", s->start_us ? (double)(clock_mono_us() - s->start_us) / 1000.0 : 0.0));
 }
 
+/* The reply with [HIGHESTMODSEQ n] when its command removed something (RFC 7162 3.2.7): what the client was told now. */
+static struct slice with_modseq(struct imap_session *s, struct slice reply)
+{
+    if (!s->tell_modseq || !s->view || s->sync_err || !slice_starts(reply, SLICE_LIT("OK ")))
+        return reply;
+    struct slice text = slice_tail(reply, 3);
+    return slice_of(arena_printf(s->arena, "OK [HIGHESTMODSEQ %lld] %.*s",
+                                 (long long)snapshot_facts(s->view)->highest_modseq, SLICE_ARG(text)));
+}
+
 /* Writes what the command left and gives the session back to the input. */
 static void complete(struct imap_session *s)
 {
@@ -194,7 +207,7 @@ static void complete(struct imap_session *s)
     if (buf_len(&s->reply)) {
         buf_add_text(&s->out, s->tag ? s->tag : "*");
         buf_add_byte(&s->out, ' ');
-        buf_add(&s->out, buf_slice(&s->reply));
+        buf_add(&s->out, with_modseq(s, buf_slice(&s->reply)));
         buf_add_text(&s->out, "\r\n");
     }
     bool logout = s->command == &imap_logout, starttls = s->command == &imap_starttls && !bad &&
@@ -221,7 +234,7 @@ static void complete(struct imap_session *s)
         say_bye(s, EXPIRED);
     } else if (s->stopping) {
         say_bye(s, STOPPING);
-    } else if (s->bad_in_row >= IMAP_BAD_MAX) {
+    } else if (s->bad_in_row >= (s->state == IMAP_GREETED ? IMAP_BAD_LOGIN_MAX : IMAP_BAD_MAX)) {
         say_bye(s, "* BYE too many bad commands\r\n");
     }
 }
@@ -453,6 +466,8 @@ static void start_command(struct imap_session *s, struct slice text)
     in = arena_copy(s->arena, in);
     if (command->parse)
         err = command->parse(&in, s->arena, &s->args);
+    else if (command->parse_in)
+        err = command->parse_in(s, &in, &s->args);
     if (!err && in.len)
         err = ERR_SYNTAX;
     if (err) {
@@ -589,7 +604,7 @@ static bool skip_refused(struct imap_session *s)
     return true;
 }
 
-/* The octets of APPEND's message, then the end of its line. */
+/* The octets of APPEND's messages and what stands between them. */
 static bool take_upload(struct imap_session *s)
 {
     struct slice in = conn_in(s->conn);
@@ -603,21 +618,23 @@ static bool take_upload(struct imap_session *s)
         return false;
     size_t newline = slice_find(in, '\n');
     if (newline == SIZE_MAX) {
-        if (in.len > 2)
-            say_bye(s, "* BYE the APPEND does not end behind its message\r\n");
+        if (in.len > line_max(s))
+            say_bye(s, "* BYE [TOOBIG] the command line is too long\r\n");
         return false;
     }
-    bool clean = slice_trim(slice_head(in, newline)).len == 0;
-    s->append.active = false;
-    if (clean) {
-        conn_consume(s->conn, newline + 1);
+    struct scan_announced literal;
+    struct slice text = slice_head(in, newline - (newline && in.at[newline - 1] == '\r'));
+    bool announced = scan_announced_literal(text, &literal);
+    enum imap_result result = imap_append_more(s, text, announced ? &literal : NULL);
+    conn_consume(s->conn, newline + 1);
+    if (result == IMAP_WAIT) {
+        if (!literal.non_sync)
+            conn_write_text(s->conn, "+ OK\r\n");
+    } else if (result == IMAP_NEED_WORKER) {
+        run_command(s);
     } else {
-        imap_skip(s, 0);
-        imap_reply(s, "BAD one message to an APPEND");
         complete(s);
-        return true;
     }
-    run_command(s);
     return true;
 }
 

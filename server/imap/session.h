@@ -20,6 +20,7 @@
 #define IMAP_LINE_LOGIN_MAX 8192u   // before login
 #define IMAP_LITERAL_PLUS_MAX 4096u // of "{n+}" (LITERAL-, RFC 7888 5), except for APPEND: as imap.literal_max
 #define IMAP_BAD_MAX 20u            // BAD answers in a row before the client is sent away
+#define IMAP_BAD_LOGIN_MAX 10u      // before login
 #define IMAP_LOGIN_TIMEOUT_S 120
 #define IMAP_OUT_HIGH 262144u
 #define IMAP_OUT_LOW 65536u
@@ -55,6 +56,8 @@ struct imap_command {
     /* Arguments to *args in the arena, from the space behind the name to the end. NULL: takes none.
      * errors: ERR_SYNTAX, ERR_LIMIT */
     enum err (*parse)(struct slice *in, struct arena *arena, void **args);
+    /* In the place of parse, where what the session enabled decides how the arguments read: mailbox names. */
+    enum err (*parse_in)(struct imap_session *s, struct slice *in, void **args);
     enum imap_result (*run)(struct imap_session *s, struct worker *worker);
 };
 
@@ -62,9 +65,12 @@ struct own_changes { // modseqs of changes this session made and was told of
     int64_t first, last;
 };
 
-struct append_upload { // the message literal of APPEND
-    bool active;
-    uint64_t left;
+struct append_upload { // the literals of APPEND's messages, one behind the other
+    bool active;       // octets of a literal, or what stands behind it, have to come
+    uint64_t left;     // of the literal
+    int64_t piece_at;  // where its octets begin
+    bool to_url, binary, has_nul;
+    struct buf url;    // a literal that is an URL of CATENATE
     struct mime_normal normal;
     struct buf memory;
     int fd; // spool file once the message is over 1 MiB; -1: none
@@ -100,6 +106,8 @@ struct imap_session {
     bool rev2; // ENABLE IMAP4rev2: SEARCH answers by ESEARCH alone
     struct uid_range *saved; // "$", the result of the last SEARCH RETURN (SAVE); ascending; NULL: empty
     size_t saved_count;
+    bool utf8; // ENABLE UTF8=ACCEPT (RFC 6855)
+    bool qresync; // ENABLE QRESYNC: removals are told as VANISHED
     size_t told_keywords; // how many keywords of the mailbox the client was told in FLAGS
 
     /* the command in progress */
@@ -119,6 +127,7 @@ struct imap_session {
     bool idling, woken; // in IDLE; the hub said something
     bool held_back;     // this command's reply must not tell news, though it is a "UID ..." form
     enum err sync_err;
+    bool tell_modseq; // its tagged OK tells HIGHESTMODSEQ: it removed something, and QRESYNC is enabled
     bool broken; // an answer broke off in its middle: the connection must end
 
     /* framing */
@@ -189,4 +198,7 @@ enum err imap_expunge_deleted(struct imap_session *s, struct db *db, const struc
 /* Whether the text in front of a literal opens an APPEND's message; the upload begins. */
 bool imap_append_begin(struct imap_session *s, struct slice line, const struct scan_announced *literal);
 void imap_append_feed(struct imap_session *s, struct slice octets);
+/* What stands behind a literal: up to the next one, or (literal NULL) to the end of the command. IMAP_DONE: refused, the
+ * reply is set; IMAP_WAIT: the next literal comes; IMAP_NEED_WORKER: the command is whole. */
+enum imap_result imap_append_more(struct imap_session *s, struct slice text, const struct scan_announced *literal);
 void imap_append_drop(struct imap_session *s);

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "protocol/imap/write.h"
 #include "server/imap/search_run.h"
+#include "server/imap/vanished.h"
 
 static void forget_own(struct imap_session *s)
 {
@@ -73,7 +74,7 @@ enum imap_result imap_refresh(struct imap_session *s, struct worker *worker)
 void imap_write_flags(struct imap_session *s, struct buf *out, const struct placement *row)
 {
     const struct snapshot_facts *facts = snapshot_facts(s->fresh);
-    uint64_t recent = row->uid >= s->first_recent ? SCAN_RECENT : 0;
+    uint64_t recent = !s->rev2 && row->uid >= s->first_recent ? SCAN_RECENT : 0;
     write_flags(out, (row->flags & ~(uint64_t)SCAN_RECENT) | recent, facts->keywords, facts->keyword_count);
 }
 
@@ -91,14 +92,18 @@ void imap_tell_keywords(struct imap_session *s)
 
 static void tell_news(struct imap_session *s, const struct snapshot_news *news)
 {
-    for (size_t i = news->removed_count; i-- > 0;) // from the end: the numbers before it stay true
+    if (s->qresync)
+        imap_write_vanished(s, news->removed, news->removed_count);
+    for (size_t i = s->qresync ? 0 : news->removed_count; i-- > 0;) // from the end: the numbers before it stay true
         imap_write(s, "* %u EXPUNGE\r\n", snapshot_number(s->view, news->removed[i]));
     imap_tell_keywords(s);
     if (news->added) {
         uint32_t count = snapshot_count(s->fresh), recent = 0;
         uint32_t from = snapshot_first_from(s->fresh, s->first_recent ? s->first_recent : 1);
         recent = count + 1 - from;
-        imap_write(s, "* %u EXISTS\r\n* %u RECENT\r\n", count, recent);
+        imap_write(s, "* %u EXISTS\r\n", count);
+        if (!s->rev2)
+            imap_write(s, "* %u RECENT\r\n", recent);
     }
     for (size_t i = 0; i < news->changed_count; i++) {
         uint32_t number = snapshot_number(s->fresh, news->changed[i]);

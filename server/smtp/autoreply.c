@@ -187,11 +187,13 @@ static void reply_done(struct job *job)
 
 /* ---- from the delivery ---- */
 
-static struct slice header_of(struct slice raw)
+/* false: too long to be looked at, and what forbids an answer may stand at its end. */
+static bool take_header(struct slice raw, struct slice *header)
 {
     struct slice look = raw.len > AUTOREPLY_HEADER_MAX ? slice_head(raw, AUTOREPLY_HEADER_MAX) : raw;
     size_t end = slice_find_slice(look, SLICE_LIT("\r\n\r\n"));
-    return end == SIZE_MAX ? look : slice_head(look, end + 2);
+    *header = end == SIZE_MAX ? look : slice_head(look, end + 2);
+    return end != SIZE_MAX || look.len == raw.len;
 }
 
 static bool take_place(struct autoreply *autoreply)
@@ -203,10 +205,12 @@ static bool take_place(struct autoreply *autoreply)
     return free_place;
 }
 
-static void start(struct autoreply *autoreply, const struct delivery_target *target, struct slice header)
+static void start(struct autoreply *autoreply, const struct delivery_target *target, struct slice raw)
 {
-    if (!take_place(autoreply)) {
-        log_event(LOG_WARN, "auto_reply", LOG_I("account", target->account.n), LOG_T("result", "too_many"));
+    struct slice header;
+    const char *refusal = !take_header(raw, &header) ? "long_header" : !take_place(autoreply) ? "too_many" : NULL;
+    if (refusal) {
+        log_event(LOG_WARN, "auto_reply", LOG_I("account", target->account.n), LOG_T("result", refusal));
         return;
     }
     struct slice prefix = target->prefix;
@@ -217,8 +221,9 @@ static void start(struct autoreply *autoreply, const struct delivery_target *tar
         memcpy(reply->header, prefix.at, prefix.len);
     if (header.len)
         memcpy(reply->header + prefix.len, header.at, header.len);
+    // Not in the account's queue of writes, where deliveries would wait for it: it locks the account for an instant only.
     reply->job = (struct job){ .run = reply_run, .done = reply_done, .ctx = reply, .account = target->account,
-                               .writes = true, .home = loops_next(autoreply->loops) };
+                               .home = loops_next(autoreply->loops) };
     worker_submit(autoreply->workers, &reply->job);
 }
 
@@ -226,7 +231,7 @@ void autoreply_note(struct autoreply *autoreply, const struct delivery_target *t
 {
     for (size_t i = 0; i < count; i++)
         if (targets[i].auto_reply && !targets[i].result && targets[i].mailbox.n == INBOX_ID)
-            start(autoreply, &targets[i], header_of(raw));
+            start(autoreply, &targets[i], raw);
 }
 
 enum err autoreply_open(struct workers *workers, struct loops *loops, struct hub *hub, const struct settings *settings,

@@ -8,7 +8,7 @@
 #include "server/settings.h"
 #include "storage/message.h"
 
-#define AUTOREPLY_HEADER_MAX 65536u // octets of a header that are looked at
+#define AUTOREPLY_HEADER_MAX 65536u // octets of a header; a longer one is not answered
 #define AUTOREPLY_QUEUE_MAX 1000u   // replies under way; further ones are left out, and logged
 #define AUTOREPLY_KNOWN_LOOK 1000u  // newest messages in Sent whose recipients are known correspondents
 

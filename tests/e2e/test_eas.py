@@ -23,9 +23,10 @@ class Basics(EasTest):
         self.assertEqual(answer.body, b"")
         self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
-        self.assertEqual(commands, {"FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision", "SendMail",
-                                    "Settings", "SmartForward", "SmartReply", "Sync"})
+        self.assertEqual(commands, {"Find", "FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
+                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision",
+                                    "ResolveRecipients", "Search", "SendMail", "Settings", "SmartForward", "SmartReply",
+                                    "Sync", "ValidateCert"})
 
     def test_path_in_any_case_and_with_a_slash(self):
         for path in ("/microsoft-server-activesync", "/Microsoft-Server-ActiveSync/"):
@@ -93,7 +94,7 @@ class Basics(EasTest):
         self.assertEqual(status("14.1", root=Node("Ping:Ping", Node("Ping:HeartbeatInterval", 60))), (200, "103"))
         self.assertEqual(status("14.1", body=b"x", Content_Type="text/plain"), (200, "101"))
         self.assertEqual(self.phone().post("NoSuchCommand", body=b"").status, 501)
-        self.assertEqual(self.phone().post("Find", body=b"").status, 501)
+        self.assertEqual(self.phone().post("CreateCollection", body=b"").status, 501)
         answer = self.phone(device="D" * 33).post("FolderSync", Node("FolderHierarchy:FolderSync"))
         self.assertEqual(answer.root.get("FolderHierarchy:Status"), "108")
 

@@ -371,8 +371,8 @@ class Protocol(EasTest):
     def test_an_empty_request_goes_on_from_the_newest_key(self):
         """Trap 39: the kept list with current keys, also after an answer that had news."""
         phone, inbox = self.primed()
-        phone.sync(inbox)
         for i in range(3):
+            phone.sync(inbox)
             self.deliver(f"m{i}")
             phone.take(phone.post("Sync").root)
         self.assertEqual(len(phone.items[inbox]), 3)
@@ -383,6 +383,22 @@ class Protocol(EasTest):
         answer = pending.answer()
         phone.take((answer if answer.body else phone.post("Sync")).root)  # the second it waits may be over
         self.assertEqual(len(phone.items[inbox]), 4)
+
+    def test_news_under_a_key_that_the_phone_did_not_name_are_confirmed_by_one_that_it_names(self):
+        """A lost answer to an empty or a partial request: the same again cannot say what was heard, a full one can."""
+        phone, inbox = self.primed()
+        junk = phone.folder("Junk")
+        phone.sync_all(junk)
+        for name, root in (("empty", None), ("partial", Node("AirSync:Sync", Node("AirSync:Collections", phone.collection(junk)),
+                                                             Node("AirSync:Partial")))):
+            with self.subTest(name):
+                phone.post("Sync", phone.sync_request(phone.collection(inbox)))
+                self.deliver(f"lost {name}")
+                self.assertIn(f"lost {name}", repr(phone.post("Sync", root).root))
+                self.assertEqual(phone.post("Sync", root).root.get("AirSync:Status"), "13")
+                phone.sync(inbox)
+                self.assertIn(f"lost {name}", phone.subjects(inbox))
+                self.assertEqual(phone.post("Sync").body, b"", "and empty requests are good again")
 
     def test_a_failed_request_is_not_kept(self):
         phone, inbox = self.primed()

@@ -6,7 +6,7 @@ import unittest
 
 from eas_base import BOB, RICH, VERSIONS, EasTest, Sql
 from eas_client import Node, Phone
-from harness import PASSWORD, Server, message
+from harness import PASSWORD, Server, message, wait_for
 
 
 def mail(subject, to=BOB, headers="", text="x"):
@@ -115,7 +115,9 @@ class Statuses(EasTest):
             phone.send(mail("s", to=to), f"v{verb}", command=command, source=(inbox, item))
             self.assertEqual(sql("select extra->'verb'->>'n' from placement where extra ? 'verb' and removed_at is null and"
                                  f" account_id = (select account_id from directory where login = '{self.user}')"), [verb])
-        phone.sync(inbox)
+        commands = phone.sync(inbox).find("AirSync:Commands").children
+        self.assertEqual([command.tag for command in commands], ["AirSync:Change"])
+        self.assertEqual(commands[0].get("AirSync:ApplicationData", "Email:Subject"), "Rich", "the whole item: a lesser Change cannot tell the verb")
         self.assertIn(b"\\Answered", self.imap().fetch("1", "(FLAGS)")[1][0])
 
     def test_one_person_gets_one_mail(self):
@@ -232,8 +234,8 @@ class Trouble(unittest.TestCase):
             phones, sql = Phones(server, self.USERS, "lost"), Sql(server, "postgres")
             for _ in range(8):
                 phones.wait_sent(10)
-                ended = sql(f"select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{server.database}'")
-                self.assertGreater(int(ended[0]), 0)
+                wait_for(lambda: sql("select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = "
+                                     f"'{server.database}'") != ["0"], "sessions to be ended")
             phones.wait_sent(10)
             phones.join()
             self.assertEqual(phones.open_ones, {})

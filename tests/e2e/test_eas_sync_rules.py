@@ -1,6 +1,8 @@
 """Sync, GetItemEstimate and the hierarchy: what is refused with which Status, and what an answer's limits do."""
+import gzip
+
 from eas_base import VERSIONS, EasTest
-from eas_client import Node, Phone
+from eas_client import Node, Phone, decode
 
 
 def options(*content):
@@ -62,6 +64,15 @@ class Refusals(EasTest):
                     "GetItemEstimate:CollectionId", inbox), options(Node("AirSync:FilterType", value))))))
             status = root.get("GetItemEstimate:Status") or root.get("GetItemEstimate:Response", "GetItemEstimate:Status")
             self.assertEqual(status, expected, value)
+
+    def test_who_starts_over_is_told_the_offer_again(self):
+        """Digest 2.2."""
+        phone, inbox = self.primed()
+        for command, root in (("Sync", phone.sync_request(phone.collection(inbox, key="nope"))),
+                              ("FolderSync", Node("FolderHierarchy:FolderSync", Node("FolderHierarchy:SyncKey", "nope")))):
+            answer = phone.post(command, root)
+            self.assertEqual(answer.headers.get_all("MS-ASProtocolVersions"), ["12.0,12.1,14.0,14.1,16.0,16.1"], command)
+        self.assertIsNone(phone.post("Sync", phone.sync_request(phone.collection(inbox))).headers["MS-ASProtocolVersions"])
 
     def test_the_recipient_cache_is_not_there(self):
         """Digest 6.3: what is about RI is 3."""
@@ -158,6 +169,43 @@ class Contents(EasTest):
         self.assertEqual(body.get("AirSyncBase:Type"), "2")
 
 
+class Packed(EasTest):
+    def test_answers_are_packed_for_phones_that_ask(self):
+        """Digest 2.11: above EAS_GZIP_MIN octets, and only when asked."""
+        self.deliver("long", text="the same words\r\n" * 1000)
+        phone = self.phone()
+        inbox = phone.folder("Inbox")
+        phone.sync(inbox)
+        request = phone.sync_request(phone.collection(inbox, Phone.options(0, (1, None))))
+        plain = phone.post("Sync", request)
+        self.assertIsNone(plain.headers["Content-Encoding"])
+        self.assertGreater(len(plain.body), 16000)
+        packed = phone.post("Sync", request, Accept_Encoding="deflate, gzip")
+        self.assertEqual((packed.headers["Content-Encoding"], packed.headers["Vary"]), ("gzip", "Accept-Encoding"))
+        self.assertEqual(int(packed.headers["Content-Length"]), len(packed.body))
+        self.assertLess(len(packed.body), 2000)
+        root = decode(gzip.decompress(packed.body))
+        shape = root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Commands")
+        self.assertEqual(repr(shape), repr(plain.root.find("AirSync:Collections", "AirSync:Collection", "AirSync:Commands")))
+        phone.take(root)
+        for root, encoding in ((phone.ping_request(1, inbox), "gzip"), (request, "gzip;q=0")):
+            answer = phone.post("Ping" if encoding == "gzip" else "Sync", root, Accept_Encoding=encoding)
+            self.assertIsNone(answer.headers["Content-Encoding"])
+
+
+class Unpacked(EasTest):
+    settings = {"eas__gzip": "false"}
+
+    def test_unless_it_is_switched_off(self):
+        self.deliver("long", text="the same words\r\n" * 1000)
+        phone = self.phone()
+        inbox = phone.folder("Inbox")
+        phone.sync(inbox)
+        answer = phone.post("Sync", phone.sync_request(phone.collection(inbox, Phone.options(0, (1, None)))), Accept_Encoding="gzip")
+        self.assertIsNone(answer.headers["Content-Encoding"])
+        self.assertGreater(len(answer.body), 16000)
+
+
 class CutByTime(EasTest):
     settings = {"eas__sync_answer_ms": "1"}
 
@@ -230,6 +278,14 @@ class EmptyFolders(EasTest):
                     collection = root.find("GetItemEstimate:Response", "GetItemEstimate:Collection")
                     self.assertEqual((collection.get("GetItemEstimate:Estimate"), collection.get("GetItemEstimate:Class")),
                                      ("0", name if version < "14" else None))
+
+    def test_only_mail_has_conversations(self):
+        phone = self.phone()
+        folder, mode = phone.folder("Calendar"), Node("AirSync:ConversationMode", 1)
+        self.assertEqual(phone.sync(folder, mode).get("AirSync:Status"), "4")
+        root = phone.call("GetItemEstimate", Node("GetItemEstimate:GetItemEstimate", Node("GetItemEstimate:Collections", Node(
+            "GetItemEstimate:Collection", Node("AirSync:SyncKey", "1"), Node("GetItemEstimate:CollectionId", folder), mode))))
+        self.assertEqual(root.get("GetItemEstimate:Status"), "103")
 
     def test_they_may_be_watched_beside_mail(self):
         phone, inbox = self.primed()

@@ -243,5 +243,25 @@ class Search(unittest.TestCase):
         self.server.log.wait(r"imap.end.*session=")
 
 
+class Limits(unittest.TestCase):
+    def test_time_and_messages(self):
+        with Server(imap__search_max_ms="1", imap__sort_max="8", search__quiet_ms="3600000") as server:
+            client = server.raw_imap(ALICE)
+            octets = b"Subject: x\r\n\r\n" + b"text of it " * 200 + b"\r\n"
+            client.ok(b"APPEND INBOX {%d+}\r\n" % len(octets) + octets)
+            client.ok("SELECT INBOX")
+            for _ in range(3):
+                client.ok("COPY 1:* INBOX")
+                client.ok("NOOP")
+            self.assertEqual(client.ok("SORT (DATE) UTF-8 ALL"), [b"* SORT 1 2 3 4 5 6 7 8"])
+            for _ in range(8):
+                client.ok("COPY 1:* INBOX")
+                client.ok("NOOP")
+            for command in ("SORT (DATE) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL"):
+                self.assertRegex(client.command(command)[1], rb" NO \[LIMIT\] .*imap.sort_max")
+            self.assertRegex(client.command("SEARCH BODY zz")[1], rb" NO \[LIMIT\] .*imap.search_max_ms")
+            self.assertEqual(len(search(client, "SEARCH ALL")), 2048)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -4,7 +4,8 @@ import unittest
 
 from eas_base import BOB, EasTest, Sql
 from eas_client import Node, Phone
-from harness import PASSWORD, message
+from harness import PASSWORD, message, wait_for
+from test_lmtp import Lmtp
 
 AUDIENCES = ("AppliesToInternal", "AppliesToExternalKnown", "AppliesToExternalUnknown")
 
@@ -181,6 +182,53 @@ class Replies(EasTest):
         self.away("--from", "2001-01-01", "--until", "2901-01-02")
         self.assertEqual(self.came(), "sent")
         self.assertIn("until    2901-01-02 00:00 UTC", self.server.cli("vacation", "show", self.user).out)
+
+    def test_a_long_header(self):
+        """AUTOREPLY_HEADER_MAX 65,536: what forbids an answer may stand at its end."""
+        self.away()
+        head = f"From: x@elsewhere.invalid\r\nTo: {self.user}\r\n"
+        for size, word in ((65536, "sent"), (65537, "long_header")):
+            lines = "X-Pad: " + "x" * 60 + "\r\n"
+            pad = lines * ((size - len(head) - 100) // len(lines))
+            pad += "X-Pad: " + "x" * (size - len(head) - len(pad) - 11) + "\r\n"
+            self.assertEqual(len(head + pad) + 2, size)
+            self.assertEqual(self.came(head + pad + "\r\nx\r\n", sender=f"long{size}@x.invalid"), word)
+
+    def test_how_far_back_correspondents_are_known(self):
+        """AUTOREPLY_KNOWN_LOOK 1,000."""
+        phone, desktop = self.phone(), self.imap("Sent")
+        phone.call("Settings", Node("Settings:Settings", Node("Settings:Oof", Node(
+            "Settings:Set", Node("Settings:OofState", "1"), oof_message("AppliesToExternalKnown", "for friends")))))
+        desktop.append("Sent", None, None, b"To: old@x.invalid\r\n\r\nx\r\n")
+        desktop.append("Sent", None, None, b"To: new@x.invalid\r\n\r\nx\r\n")
+        desktop.select("Sent")
+        count = 1
+        while count < 999:  # by COPY into itself
+            more = min(count, 999 - count)
+            desktop.copy(f"2:{more + 1}", "Sent")
+            count += more
+        self.assertEqual(self.came(sender="old@x.invalid"), "sent", "the last of a thousand")
+        Sql(self.server)("delete from vacation_answered")
+        desktop.copy("2", "Sent")
+        self.assertEqual(self.came(sender="old@x.invalid"), "not_for_this_sender")
+        self.assertEqual(self.came(sender="new@x.invalid"), "sent")
+
+    def test_how_many_are_under_way(self):
+        """AUTOREPLY_QUEUE_MAX 1,000; deliveries go on all the while."""
+        self.away()
+        seen, lock = len(self.server.log.lines), Sql(self.server)
+        lock("begin")
+        lock("lock table vacation in access exclusive mode")
+        client = Lmtp(self.server)
+        for number in range(1002):
+            client.open_mail(self.user)
+            self.assertTrue(client.data(f"To: {self.user}\r\nSubject: {number}\r\n\r\nx\r\n".encode())[0].startswith("250"))
+        client.close()
+        lines = self.server.log.lines
+        self.assertEqual([line.split("result=")[1] for line in lines[seen:] if " auto_reply " in line], ["too_many"] * 2)
+        lock("rollback")
+        wait_for(lambda: sum(" auto_reply " in line for line in lines[seen:]) == 1002, "all to be decided")
+        self.assertEqual(sum("result=sent" in line for line in lines[seen:]), 1)
 
     def test_who_is_there_costs_nothing(self):
         """No job, no line: the delivery itself says that there is nothing to answer."""

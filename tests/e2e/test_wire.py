@@ -85,6 +85,7 @@ class Given:
         if not self.mailboxes:
             return
         client = server.imap(user)
+        client._encoding = "utf-8"  # names of mailboxes: the server takes UTF-8 for what is no modified UTF-7
         have = [line.decode().split(' "/" ')[1].strip('"') for line in client.list()[1]]
         for path, messages in self.mailboxes.items():
             if path not in have:

@@ -142,11 +142,11 @@ Test(db, a_newer_or_foreign_schema_is_refused_in_words)
 Test(db, functions_are_brought_up_to_date)
 {
     struct db *scratch = rig_open_scratch(db, "functions");
-    cr_assert_eq(db_exec(scratch, "update schema_function set text = 'old' where name = 'vanished_1.sql';"
-                                  "drop function vanished_1(bigint, bigint, bigint)"),
+    cr_assert_eq(db_exec(scratch, "update schema_function set text = 'old' where name = 'vanished_2.sql';"
+                                  "drop function vanished_2(bigint, bigint, bigint)"),
                  ERR_OK);
     cr_assert_eq(db_migrate(scratch), ERR_OK, "%s", db_trace(scratch)->text);
-    cr_expect_eq(number(scratch, "select count(*) + $1 from pg_proc where proname = 'vanished_1'"), 1);
+    cr_expect_eq(number(scratch, "select count(*) + $1 from pg_proc where proname = 'vanished_2'"), 1);
     db_close(&scratch);
     rig_drop_scratch(db, "functions");
 }

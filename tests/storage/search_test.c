@@ -328,6 +328,23 @@ Test(search, mailboxes_in_pages)
     expect_found(&(struct search_scope){ .mailboxes = (struct mailbox_id[]){ { 1 } }, .mailbox_count = 1 }, &seen, "1:2", "flags");
 }
 
+Test(search, scope_limit)
+{
+    struct search_node all = { .test = SEARCH_IS_ALL }, seen = { .test = SEARCH_IS_FLAGGED, .number = FLAG_SEEN };
+    fill(rig_inbox(), 0, 4);
+    for (uint32_t most = 3; most <= 4; most++) {
+        struct search_scope scope = { .rows_max = most };
+        struct search_find *f = search_find_open(account, &scope, &all, &reader);
+        bool done = false;
+        enum err err = ERR_OK;
+        while (!err && !done)
+            err = search_find_step(f, db, &done);
+        cr_expect_eq(err, most == 3 ? ERR_LIMIT : ERR_OK, "%u", most);
+        search_find_close(&f);
+    }
+    expect_found(&(struct search_scope){ .rows_max = 2 }, &seen, "1:4 1:2", "what flags rule out does not count");
+}
+
 /* The search is asked step by step; another statement fits between two steps. */
 Test(search, nothing_is_held_between_steps)
 {

@@ -69,6 +69,32 @@ Test(vacation, the_account_is_marked_only_while_there_is_something_to_say)
     cr_expect_eq(rig_number(db, account, MARK), 0);
 }
 
+static bool deliver_one(uint64_t *statements)
+{
+    struct change_set changes = { 0 };
+    struct delivery_target target = { .account = account, .prefix = SLICE_LIT("") };
+    struct delivery delivery = { .message = { .octets = { SLICE_LIT("Subject: s\r\n\r\nx\r\n"), -1, 17 }, .meta = SLICE_LIT("m") },
+                                 .delivery_id = 7, .internal_date_us = NOW, .targets = &target, .target_count = 1 };
+    struct delivery *one = &delivery;
+    uint64_t before = db_statements_sent();
+    cr_assert_eq(message_deliver(db, &one, 1, &changes), ERR_OK, "%s", db_trace(db)->text);
+    cr_assert_eq(target.result, ERR_OK);
+    *statements = db_statements_sent() - before;
+    return target.auto_reply;
+}
+
+Test(vacation, a_delivery_tells_it_in_its_one_statement)
+{
+    struct vacation set = away(VACATION_ON);
+    uint64_t statements;
+    cr_expect_not(deliver_one(&statements)); // the first one prepares it
+    cr_expect_not(deliver_one(&statements));
+    cr_expect_eq(statements, 1u);
+    cr_assert_eq(vacation_set(db, account, &set), ERR_OK);
+    cr_expect(deliver_one(&statements));
+    cr_expect_eq(statements, 1u);
+}
+
 Test(vacation, refusals)
 {
     struct vacation set = away(VACATION_BETWEEN);

@@ -75,8 +75,9 @@ begin
       end if;
       sent := sent + 1;
       s := p.modseq;
-      -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
-      o_step := 2; o_op := p.op; o_full := p.item <> p.uid;
+      -- Only a replaced draft has other content, and a mail that was answered or forwarded has its last verb, which no
+      -- lesser Change tells. Not by modseq_content: S may pass it while the row itself has moved on.
+      o_step := 2; o_op := p.op; o_full := p.item <> p.uid or coalesce(p.extra ? 'verb', false);
       o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
       o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
       return next;

@@ -32,7 +32,8 @@ begin
     select coalesce(s.given_s, s.used_s) as s, coalesce(s.given_a, s.used_a) as a,
            coalesce(case when s.given_key is not null then s.given_b else s.used_b end, 0) as b,
            coalesce(case when s.given_key is not null then s.given_date else s.used_date end, '-infinity') as date,
-           coalesce(case when s.given_key is not null then s.given_item else s.used_item end, 0) as item, s.given_initial and s.used_key is null as fresh,
+           coalesce(case when s.given_key is not null then s.given_item else s.used_item end, 0) as item,
+           s.given_initial and s.used_key is null as fresh,
            coalesce(s.given_key, s.used_key) as key, s.updated_at < now() - interval '1 day' as stale
       into st from sync_state s
      where s.account_id = p_account and s.device_id = p_device and s.mailbox_id = o_mailbox;

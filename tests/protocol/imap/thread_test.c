@@ -108,3 +108,25 @@ Test(thread, a_long_chain_does_not_recurse, .timeout = 60)
     }
     arena_close(&arena);
 }
+
+/* A message with a reply of its own comes behind a chain: up to 10,000 steps are walked to see that no loop comes about. */
+Test(thread, walk_limit)
+{
+    for (int over = 0; over < 2; over++) {
+        struct arena *arena = arena_open();
+        int length = over ? 10001 : 9999;
+        struct thread_message *m = arena_new(arena, struct thread_message, (size_t)length + 2);
+        struct buf out = { 0 };
+        for (int i = 0; i < length + 2; i++)
+            m[i] = (struct thread_message){ .number = (uint32_t)i + 1, .place = (uint32_t)i + 1, .date_us = i,
+                                            .subject = SLICE_LIT(""), .message_id = slice_of(arena_printf(arena, "<%d>", i)),
+                                            .references = slice_of(i ? arena_printf(arena, "<%d>", i - 1) : "") };
+        m[length].references = SLICE_LIT("<late>");
+        m[length + 1].message_id = SLICE_LIT("<late>");
+        m[length + 1].references = slice_of(arena_printf(arena, "<%d>", length - 1));
+        thread_by_references(m, (size_t)length + 2, arena, &out);
+        cr_expect_eq(slice_count(buf_slice(&out), '('), over ? 2 : 1);
+        buf_free(&out);
+        arena_close(&arena);
+    }
+}

@@ -1,5 +1,6 @@
--- Uids of a mailbox that were removed after p_since, in order; by the change log where that is whole.
-create or replace function vanished_1(
+-- Uids of a mailbox that were removed after p_since, in order; by the change log where that is whole. Where tombstones
+-- from after p_since are gone, nothing is said: the caller has to look at what is left.
+create or replace function vanished_2(
   p_account bigint, p_mailbox bigint, p_since bigint
 ) returns table (o_uid bigint)
 language plpgsql stable as $$
@@ -10,6 +11,9 @@ begin
   select * into box from mailbox b where b.account_id = p_account and b.mailbox_id = p_mailbox and b.deleted_at is null;
   if box.mailbox_id is null then
     raise sqlstate 'GWNFD' using message = 'no such mailbox';
+  end if;
+  if p_since < box.purged_modseq then
+    raise sqlstate 'GWCON' using message = 'tombstones are gone';
   end if;
   if p_since < box.logged_modseq then
     reach := int8multirange(int8range(1, null));

@@ -1,0 +1,13 @@
+/* The STATUS line, of STATUS and of LIST ... RETURN (STATUS ...); ids of mailboxes. */
+#pragma once
+
+#include "protocol/imap/list_command.h"
+#include "server/imap/session.h"
+
+/* An untagged STATUS with the items (enum status_item). */
+void imap_write_status(struct imap_session *s, const struct mailbox *mailbox, unsigned items);
+/* What comes after all STATUS lines of a command: asking for HIGHESTMODSEQ enables CONDSTORE. */
+void imap_status_done(struct imap_session *s, unsigned items);
+/* RFC 8474: "F1-7". In the arena. */
+const char *imap_mailbox_id(struct imap_session *s, struct mailbox_id mailbox);
+
