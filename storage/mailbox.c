@@ -272,7 +272,7 @@ enum err mailbox_rename(struct db *db, struct account_id account, struct mailbox
     args_i16(&args, (int16_t)by->protocol);
     args_text(&args, by->name);
     PGresult *result = NULL;
-    enum err err = db_run(db, "select * from mailbox_rename_1($1, $2, $3, $4, $5)", &args, &result);
+    enum err err = db_run(db, "select * from mailbox_rename_2($1, $2, $3, $4, $5)", &args, &result);
     if (!err) {
         int64_t made = res_i64(result, 0, 0), clock = res_i64(result, 0, 1);
         note_hierarchy(changes, account, 0, clock, 0); // missing parents may have been made

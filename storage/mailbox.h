@@ -67,12 +67,12 @@ MUST_USE enum err mailbox_get(struct db *db, struct arena *arena, struct account
 MUST_USE enum err mailbox_find(struct db *db, struct arena *arena, struct account_id account, struct slice path,
                                struct mailbox *mailbox);
 /* Creates the mailbox and missing parents. errors: ERR_EXISTS, ERR_SYNTAX (empty level, control characters, too long),
- * ERR_LIMIT, ERR_STATE (another mailbox has the role). A given device repeats safely: with `device` set and the same parent and name created by it under the same
- * hierarchy key, the same id comes back (hard case 9c) - see sync.h. */
+ * ERR_LIMIT, ERR_STATE (another mailbox has the role). A device that repeats itself is sync_folder_create's business. */
 MUST_USE enum err mailbox_create(struct db *db, struct account_id account, struct slice path, enum mailbox_role role,
                                  struct mailbox_id *id, struct change_set *changes);
 /* Renames and moves within the tree; children follow; missing parents of `path` are made. INBOX: its messages move into
- * a new mailbox (hard case 23). errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_SYNTAX, ERR_STATE (into its own child) */
+ * a new mailbox (hard case 23). errors: ERR_NOT_FOUND, ERR_EXISTS, ERR_SYNTAX, ERR_STATE (into its own child), ERR_LIMIT
+ * (what lies below it would be deeper than MAILBOX_DEPTH_MAX) */
 MUST_USE enum err mailbox_rename(struct db *db, struct account_id account, struct mailbox_id id, struct slice path,
                                  const struct actor *by, struct change_set *changes);
 /* Deletes a mailbox with its messages (all restorable). errors: ERR_NOT_FOUND, ERR_STATE (INBOX, or it has children and

@@ -128,11 +128,17 @@ class Folders(EasTest):
             self.assertEqual(self.create(phone, name)[0], expected, name)
         parent = top
         for level in range(2, 33):
+            before_last = parent
             status, parent = self.create(phone, f"L{level}", parent)
             self.assertEqual(status, "1", level)
             second = parent if level == 2 else second
         self.assertEqual(self.create(phone, "L33", parent)[0], "10")
         self.assertEqual(self.create(phone, "X", "99999")[0], "5")
+        _, shallow = self.create(phone, "Shallow")
+        self.create(phone, "Below", shallow)
+        self.assertEqual(self.post(phone, "FolderUpdate", Node("FolderHierarchy:ServerId", shallow), Node(
+            "FolderHierarchy:ParentId", before_last), Node("FolderHierarchy:DisplayName", "Shallow")).get("FolderHierarchy:Status"),
+                         "10", "what lies below it would be too deep")
         self.assertEqual(self.post(phone, "FolderUpdate", Node("FolderHierarchy:ServerId", top), Node(
             "FolderHierarchy:ParentId", second), Node("FolderHierarchy:DisplayName", "Top")).get("FolderHierarchy:Status"), "2")
         self.assertEqual(self.post(phone, "FolderDelete", Node("FolderHierarchy:ServerId", top)).get("FolderHierarchy:Status"), "1")

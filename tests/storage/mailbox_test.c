@@ -151,6 +151,24 @@ Test(mailbox, renaming_takes_children_along)
     cr_expect(!is_there("X/Y/B/Z"), "a refused rename leaves no parents behind");
 }
 
+Test(mailbox, what_lies_below_a_moved_one_has_its_depth_limit)
+{
+    char deep[80] = "D";
+    for (unsigned i = 1; i < MAILBOX_DEPTH_MAX - 2; i++)
+        strcat(deep, "/d");
+    rig_mailbox(db, account, deep);
+    rig_mailbox(db, account, "A/B/C");
+    struct mailbox_id id = find("A").id, b = find("A/B").id;
+    char target[80];
+    snprintf(target, sizeof target, "%s/A", deep); // C would be at MAILBOX_DEPTH_MAX + 1
+    cr_expect_eq(mailbox_rename(db, account, id, slice_of(target), &by_imap, &changes), ERR_LIMIT);
+    snprintf(target, sizeof target, "%s/B", deep);
+    cr_expect_eq(mailbox_rename(db, account, b, slice_of(target), &by_imap, &changes), ERR_OK);
+    strcat(target, "/C");
+    cr_expect_str_eq(find(target).path, target);
+    cr_expect_eq(mailbox_rename(db, account, id, SLICE_LIT("Z"), &by_imap, &changes), ERR_OK, "what went away counts no more");
+}
+
 Test(mailbox, renaming_inbox_moves_its_messages)
 {
     rig_append(db, account, rig_inbox(), "one", FLAG_SEEN);
