@@ -4,7 +4,7 @@ import base64
 import socket
 import time
 
-from eas_base import BOB, EasTest, wait_lines
+from eas_base import BOB, EasTest, Sql, wait_lines
 from eas_client import Node, Phone
 from harness import PASSWORD, message
 
@@ -55,6 +55,50 @@ class HardCases(EasTest):
         self.imap("Junk").store("1", "+FLAGS", "(\\Seen)")
         phone.sync(junk)
         self.assertEqual(phone.items[junk][response.get("Move:DstMsgId")].get("Email:Read"), "1")
+
+    # ---- 7: how long a phone may be silent ----
+
+    def delete_and_purge(self, subject, days):
+        """A mail of the Inbox that was deleted so many days ago, after the nightly purge."""
+        desktop = self.imap()
+        desktop.store(desktop.search(None, "SUBJECT", subject)[1][0].decode(), "+FLAGS", "(\\Deleted)")
+        desktop.expunge()
+        Sql(self.server)(f"update placement set removed_at = now() - interval '{days} days' where removed_at is not null and"
+                         f" account_id = (select account_id from directory where login = '{self.user}')")
+        self.server.cli("purge")
+        self.server.cli("purge")  # first the content, then what is left of it
+
+    def test_hard_case_7_a_phone_in_a_drawer_starts_over_in_that_folder_only(self):
+        self.deliver("old", "older", "kept")
+        drawer, inbox = self.primed(device="DRAWER")
+        junk = drawer.folder("Junk")
+        drawer.sync_all(junk)
+        self.delete_and_purge("older", 179)
+        drawer.sync(inbox)
+        self.assertEqual(drawer.subjects(inbox), ["kept", "old"], "the trace is kept for sync.tombstone_days")
+        pocket, _ = self.primed(device="POCKET")
+        self.delete_and_purge("old", 181)
+        Sql(self.server)("update sync_state set updated_at = now() - interval '181 days' where account_id ="
+                         f" (select account_id from directory where login = '{self.user}')")
+        self.assertEqual(drawer.ping(60, inbox).answer().root.get("Ping:Status"), "2", "it has to ask")
+        lines = len(self.server.log.lines)
+        self.assertEqual(drawer.sync(inbox).get("AirSync:Status"), "3")
+        self.assertFalse([line for line in self.server.log.lines[lines:] if "loop" in line or "trouble" in line], "quietly")
+        self.assertIsNone(drawer.sync(junk), "that folder only")
+        self.assertEqual(drawer.folder_sync().get("FolderHierarchy:Changes", "FolderHierarchy:Count"), "0")
+        drawer.keys.pop(inbox)
+        drawer.items.pop(inbox)
+        drawer.sync_all(inbox)
+        self.assertEqual(drawer.subjects(inbox), ["kept"])
+
+    def test_hard_case_7_a_phone_in_touch_never_starts_over_for_what_it_could_not_see(self):
+        """The mail that was deleted and purged lay outside of its filter: each look went past it."""
+        self.append(self.imap(), "ancient", '"01-Jan-2020 10:00:00 +0000"')
+        self.deliver("fresh")
+        phone, inbox = self.primed(Phone.options(2))
+        self.assertEqual(phone.subjects(inbox), ["fresh"])
+        self.delete_and_purge("ancient", 0)
+        self.assertIsNone(phone.sync(inbox))
 
     # ---- 8: FilterType ----
 

@@ -1,5 +1,7 @@
 -- For Ping and hanging Sync: news by the steps New and Changes with the stored cut, so that a yes means that Sync sends
--- something. o_news: 1 new rows, 2 changes. A mailbox without a used state has news only for uids from p_since on.
+-- something. o_news: 1 new rows, 2 changes, or what was deleted is forgotten by now and Sync says so (hard case 7): such
+-- a state is never moved, or the device would keep what is gone for good. A mailbox without a used state has news only
+-- for uids from p_since on.
 -- o_key, o_s: the state that was asked, when it stands so far behind o_clock and o_a that it is worth moving: it passed
 -- over p_rows rows for nothing, or is a day old. The last row (o_mailbox 0) tells whether FolderSync has something.
 create or replace function sync_news_3(
@@ -44,6 +46,11 @@ begin
                        and p.uid >= o_since and p.removed_at is null) then
         o_news := 1;
       end if;
+      return next;
+      continue;
+    end if;
+    if st.s < box.purged_modseq then
+      o_news := 2;
       return next;
       continue;
     end if;
