@@ -207,6 +207,9 @@ class Joined(PeopleTest):
         self.assertEqual(self.resolved(self.phone(), "ann@joined.test"), ("1", "1", ["ann@joined.test"]))
 
 
+LINKS = 11  # authorities between one that is trusted and a certificate; CHAIN_DEPTH_MAX is 10
+
+
 def openssl(folder, *words):
     subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
 
@@ -225,6 +228,14 @@ class Certificates(ServerTest):
         cls.made("good", "ca", "extendedKeyUsage=emailProtection", key)
         cls.made("deep", "middle", "extendedKeyUsage=emailProtection", key)
         cls.made("web", "ca", "extendedKeyUsage=serverAuth", key)
+        cls.made("short", "ca", "basicConstraints=CA:TRUE,pathlen:0", key)
+        cls.made("misused", "short", "basicConstraints=CA:TRUE", key)
+        cls.made("lowest", "misused", "extendedKeyUsage=emailProtection", key)
+        cls.made("no-ca", "ca", "basicConstraints=CA:FALSE", key)
+        cls.made("of-no-ca", "no-ca", "extendedKeyUsage=emailProtection", key)
+        for i, issuer in enumerate(["ca", *[f"link{i}" for i in range(LINKS - 1)]]):
+            cls.made(f"link{i}", issuer, "basicConstraints=CA:TRUE", key)
+        cls.made("far", f"link{LINKS - 1}", "extendedKeyUsage=emailProtection", key)
         cls.made("late", "ca", "extendedKeyUsage=emailProtection", key, "-days", "-1")
         cls.made("foreign", "stranger", "extendedKeyUsage=emailProtection", key)
         cls.settings = {"eas__ca_file": os.path.join(where, "ca.pem")}
@@ -266,11 +277,25 @@ class Certificates(ServerTest):
         self.assertEqual(self.check(self.octets("foreign"), chain=[self.octets("stranger")]), ["1", "4"])
         self.assertEqual(self.check(self.octets("web")), ["1", "6"], "not for mail")
         self.assertEqual(self.check(self.octets("late")), ["1", "7"])
+        self.assertEqual(self.check(self.octets("lowest"), chain=[self.octets("short"), self.octets("misused")]), ["1", "9"])
+        self.assertEqual(self.check(self.octets("of-no-ca"), chain=[self.octets("no-ca")]), ["1", "11"])
+        links = [self.octets(f"link{i}") for i in range(LINKS)]
+        self.assertEqual(self.check(self.octets("far"), chain=links), ["1", "5"], "CHAIN_DEPTH_MAX")
+        self.assertEqual(self.check(links[-1], chain=links[:-1]), ["1", "1"])
         good = self.octets("good")
         self.assertEqual(self.check(good[:-1] + bytes([good[-1] ^ 1])), ["1", "3"], "signature")
         self.assertEqual(self.check(b"no certificate", good), ["1", "10", "1"])
         self.assertEqual(self.check(good, more=[Node("ValidateCert:CheckCRL", "1")]), ["1", "16"], "lists are not fetched")
         self.assertEqual(self.check(good, more=[Node("ValidateCert:CheckCRL", "0")]), ["1", "1"])
+
+    def test_trust_that_cannot_be_read(self):
+        trusted = self.settings["eas__ca_file"]
+        os.rename(trusted, trusted + ".away")
+        try:
+            self.assertEqual(self.check(self.octets("good")), ["17"])
+        finally:
+            os.rename(trusted + ".away", trusted)
+        self.assertEqual(self.check(self.octets("good")), ["1", "1"])
 
     def test_statuses(self):
         self.assertEqual(self.check(), ["2"])
