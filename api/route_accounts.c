@@ -1,12 +1,13 @@
 #include <stdlib.h>
 
 #include "api/api_internal.h"
+#include "storage/directory.h"
 #include "storage/retention.h"
 
 static json_t *account_json(const struct account *account)
 {
-    return json_pack("{s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "login", account->login, "status",
-                     account->status == ACCOUNT_ACTIVE ? "active" : "disabled", "eas_enabled", account->eas_enabled,
+    return json_pack("{s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:o}", "login", account->login, "name", account->name,
+                     "status", account->status == ACCOUNT_ACTIVE ? "active" : "disabled", "eas_enabled", account->eas_enabled,
                      "used_bytes", (json_int_t)account->used_bytes, "used_count", (json_int_t)account->used_count,
                      "quota_bytes", (json_int_t)account->quota_bytes, "created", api_time(account->created_us));
 }
@@ -126,6 +127,30 @@ void api_set_eas(struct api_call *call)
         api_publish(call, &changes);
         if (!err)
             err = audit_write(call->db, account.id, &call->by, "account_eas", json_is_true(on) ? "on" : "off");
+        if (err)
+            api_error(call, err, "account");
+        else
+            api_empty(call);
+    }
+    json_decref(body);
+}
+
+void api_set_name(struct api_call *call)
+{
+    struct account account;
+    if (!api_account(call, &account))
+        return;
+    json_t *body = api_body(call);
+    if (!body)
+        return;
+    const json_t *text = json_object_get(body, "name");
+    struct slice name = { json_string_value(text), json_string_length(text) };
+    if (!json_is_string(text) || !directory_name_is_good(name)) {
+        api_problem(call->reply, 422, "name: at most 256 octets without control characters; \"\" takes it away");
+    } else {
+        enum err err = directory_set_name(call->db, account.id, name);
+        if (!err)
+            err = audit_write(call->db, account.id, &call->by, "account_name", account.login);
         if (err)
             api_error(call, err, "account");
         else

@@ -65,7 +65,7 @@ enum err account_create(struct db *db, struct slice login, const char *password_
 
 #define ACCOUNT_COLUMNS                                                                                           \
     "d.account_id, d.login, d.password_hash, d.status, d.auth_version, d.eas_enabled, a.modseq, a.used_bytes,"    \
-    " a.used_count, a.quota_bytes, d.created_at"
+    " a.used_count, a.quota_bytes, d.created_at, d.name"
 #define ACCOUNT_FROM " from directory d join account a on a.account_id = d.account_id"
 
 static void read_account(struct arena *arena, const PGresult *result, int row, struct account *account)
@@ -82,6 +82,7 @@ static void read_account(struct arena *arena, const PGresult *result, int row, s
         .used_count = res_i64(result, row, 8),
         .quota_bytes = res_i64(result, row, 9),
         .created_us = res_time(result, row, 10),
+        .name = res_text(arena, result, row, 11),
     };
 }
 

@@ -17,6 +17,7 @@ enum account_status { ACCOUNT_ACTIVE, ACCOUNT_DISABLED, ACCOUNT_DELETED };
 struct account {
     struct account_id id;
     const char *login;         // "local@domain", lower case
+    const char *name;          // what the address book shows; "" when none is set (directory_set_name)
     const char *password_hash; // crypt(3) form; "" refuses every password
     enum account_status status;
     int64_t auth_version; // rises with every change that must end sessions (hard case 13)

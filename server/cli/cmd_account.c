@@ -108,8 +108,8 @@ static int account_show_all(struct cli *cli)
     if (err)
         return cli_fail_err(cli, err, "the accounts could not be listed");
     for (size_t i = 0; i < count; i++)
-        printf("%-40s %-8s %10lld messages %14lld octets\n", accounts[i].login, states[accounts[i].status],
-               (long long)accounts[i].used_count, (long long)accounts[i].used_bytes);
+        printf("%-40s %-8s %10lld messages %14lld octets  %s\n", accounts[i].login, states[accounts[i].status],
+               (long long)accounts[i].used_count, (long long)accounts[i].used_bytes, accounts[i].name);
     return 0;
 }
 

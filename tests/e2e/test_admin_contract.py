@@ -96,6 +96,12 @@ class AdminContract(ServerTest):
         self.assertEqual(len(self.call("listAccounts", 200, token)["accounts"]), 3)
         self.call("setPassword", 204, token, {"password": "two"}, login=CAROL)
         imaplib.IMAP4("127.0.0.1", self.server.ports["imap"]).login(CAROL, "two")
+        for name in ("Zo\u00eb Summer", "n" * 256, ""):
+            self.call("setName", 204, token, {"name": name}, login=CAROL)
+            shown = {one["login"]: one["name"] for one in self.call("listAccounts", 200, token)["accounts"]}
+            self.assertEqual((shown[CAROL], shown[ALICE]), (name, ""))
+        for name in ("a\tb", "n" * 257, "\u00eb" * 129, None, 7):
+            self.call("setName", 422, token, {"name": name}, login=CAROL)
         self.call("deleteAccount", 204, token, login=CAROL)
         gone = self.call("listDeleted", 200, token, login=ALICE,
                          query="?folder=INBOX&since=2020-01-01T00:00:00Z&from=example&subject=gone")["deleted"]
@@ -130,7 +136,8 @@ class AdminContract(ServerTest):
                     self.call(operation, 403, reader, **names)
                 if "404" in what["responses"]:
                     right = {"setPassword": {"password": "x"}, "restoreDeleted": {"ids": ["1:1"]},
-                             "setDeviceAccess": {"access": "blocked"}, "setEas": {"enabled": True}}.get(operation)
+                             "setDeviceAccess": {"access": "blocked"}, "setEas": {"enabled": True},
+                             "setName": {"name": "N"}}.get(operation)
                     self.call(operation, 404, token, right, login="nobody@example.test", device="PHONE1")
                 if "{device}" in path:
                     right = {"access": "blocked"} if "requestBody" in what else None
