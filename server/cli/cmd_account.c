@@ -172,8 +172,8 @@ static int delete_account(struct cli *cli)
     return 0;
 }
 
-extern const struct cli_command cli_account_add, cli_account_list, cli_account_name, cli_account_password,
-    cli_account_eas, cli_account_delete;
+extern const struct cli_command cli_account_add, cli_account_list, cli_account_name, cli_account_password, cli_account_eas,
+    cli_account_delete;
 const struct cli_command cli_account_add = {
     .name = "account add",
     .usage = "LOGIN [--name NAME] [--password-stdin]",

@@ -480,13 +480,13 @@ const struct http_app *eas_app_open(struct server *server)
     struct eas_app *app = mem_new(struct eas_app);
     app->server = server;
     app->devices = eas_devices_open(server);
+    app->found = found_open();
     const struct settings *settings = server->settings;
     app->policy_hash = eas_policy_hash(settings);
     app->throttle = eas_throttle_open(settings_int(settings, SETTING_EAS_REQUESTS_PER_MINUTE));
     app->loops = eas_loops_open(settings_int(settings, SETTING_EAS_LOOP_REPEATS),
                                 settings_int(settings, SETTING_EAS_LOOP_WINDOW_S));
     app->trace = eas_trace_open(settings_text(settings, SETTING_DATA_DIR), settings_int(settings, SETTING_EAS_TRACE_MAX));
-    app->found = found_open();
     app->http = (struct http_app){
         .path = EAS_PATH,
         .prefix = true,
@@ -505,10 +505,10 @@ void eas_app_close(const struct http_app **http)
         return;
     struct eas_app *app = (*http)->ctx;
     eas_devices_close(&app->devices);
+    found_close(&app->found);
     eas_throttle_close(&app->throttle);
     eas_loops_close(&app->loops);
     eas_trace_close(&app->trace);
-    found_close(&app->found);
     free(app);
     *http = NULL;
 }

@@ -47,8 +47,8 @@ enum eas_status {
     EAS_BODY_PART_TYPE = 164,
     EAS_DEVICE_INFORMATION_REQUIRED = 165,
     EAS_INVALID_ACCOUNT_ID = 166,
-    EAS_RIGHTS_DISABLED = 168,
     EAS_NO_PICTURE = 173,
+    EAS_RIGHTS_DISABLED = 168,
     EAS_MAX_DEVICES = 177,
     EAS_FORWARDEES_COMBINATION = 178,
     EAS_FORWARDEES_INVALID = 179,
@@ -63,11 +63,11 @@ struct eas_app {
     struct http_app http; // first: the front hands it back
     struct server *server;
     struct eas_devices *devices;
+    struct found *found; // searches of late, for their further pages
     struct eas_throttle *throttle;
     struct eas_loops *loops;
     struct eas_trace *trace;
     uint64_t policy_hash; // of the settings' policy
-    struct found *found; // searches of late, for their further pages
 };
 
 struct eas_command;

@@ -23,7 +23,8 @@ FOLD = 0.7
 # Its phones are faster than any, and repeat what was lost as often as the dice say.
 SETTINGS = {"log__level": "debug", "eas__requests_per_minute": 0, "eas__loop_repeats": 1000}
 # Statuses that another client's work makes right: gone meanwhile.
-MOVE_STATUSES, CHANGE_STATUSES, FOLDER_STATUSES = {"1", "2", "3", "4"}, {"8"}, {"1", "2", "4", "5"}
+MOVE_STATUSES, FOLDER_STATUSES = {"1", "2", "3", "4"}, {"1", "2", "4", "5"}
+CHANGE_STATUSES = {"7", "8"}  # 7: somebody else has written the draft anew, and the server's words stay
 
 
 class Wrong(AssertionError):
