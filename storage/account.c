@@ -213,6 +213,17 @@ enum err account_set_status(struct db *db, struct account_id id, enum account_st
                        &args, changes);
 }
 
+enum err account_set_eas(struct db *db, struct account_id id, bool on, struct change_set *changes)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, id.n);
+    args_bool(&args, on);
+    return change_auth(db, id,
+                       "update directory d set eas_enabled = $2, auth_version = auth_version + 1 from account a"
+                       " where d.account_id = $1 and d.status <> 2 and a.account_id = $1 returning a.modseq",
+                       &args, changes);
+}
+
 enum err account_set_quota(struct db *db, struct account_id id, int64_t quota_bytes)
 {
     struct db_args args = { 0 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "storage/db_internal.h"
 #include "storage/mailbox_internal.h"
 
@@ -298,6 +299,30 @@ enum err mailbox_delete(struct db *db, struct account_id account, struct mailbox
     for (int row = 0; !err && row < PQntuples(result); row++)
         note_hierarchy(changes, account, res_i64(result, row, 0), res_i64(result, row, 1), CHANGE_REMOVED);
     PQclear(result);
+    return err;
+}
+
+enum err mailbox_deleted_bytes(struct db *db, struct account_id account, const struct mailbox *mailboxes, size_t count,
+                               int64_t *bytes)
+{
+    struct db_args args = { 0 };
+    int64_t *ids = mem_alloc((count + 1) * sizeof *ids);
+    PGresult *result = NULL;
+    for (size_t i = 0; i < count; i++) {
+        ids[i] = mailboxes[i].deleted ? mailboxes[i].id.n : 0;
+        bytes[i] = 0;
+    }
+    args_i64(&args, account.n);
+    args_i64_array(&args, ids, count);
+    enum err err = db_run(db,
+                          "select u.nth, sum(p.size)::bigint from unnest($2::bigint[]) with ordinality u(id, nth)"
+                          " join placement p on p.account_id = $1 and p.mailbox_id = u.id and p.removed_at is null"
+                          "  and p.flags & 8 <> 0 where u.id <> 0 group by u.nth",
+                          &args, &result);
+    for (int i = 0; !err && i < PQntuples(result); i++)
+        bytes[res_i64(result, i, 0) - 1] = res_i64(result, i, 1);
+    PQclear(result);
+    free(ids);
     return err;
 }
 

@@ -79,6 +79,9 @@ MUST_USE enum err mailbox_rename(struct db *db, struct account_id account, struc
  * `recursive` is false) */
 MUST_USE enum err mailbox_delete(struct db *db, struct account_id account, struct mailbox_id id, bool recursive,
                                  const struct actor *by, struct change_set *changes);
+/* Octets of the live messages that carry \Deleted, of each mailbox; reads them. */
+MUST_USE enum err mailbox_deleted_bytes(struct db *db, struct account_id account, const struct mailbox *mailboxes,
+                                        size_t count, int64_t *bytes);
 MUST_USE enum err mailbox_subscribe(struct db *db, struct account_id account, struct slice path, bool on,
                                     struct change_set *changes);
 /* Raises the \Recent mark to uidnext and returns what it was; called only when uidnext is past it. */

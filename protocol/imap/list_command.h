@@ -1,5 +1,5 @@
 /* Arguments of LIST: RFC 3501 6.3.8, RFC 5258 (extended), RFC 6154 (SPECIAL-USE), RFC 5819 (STATUS); and the items of
- * STATUS: RFC 9051 6.3.11, RFC 7162 3.1.7, RFC 8438, RFC 8474 4.3, RFC 7889 3.2. */
+ * STATUS: RFC 9051 6.3.11, RFC 7162 3.1.7, RFC 8438, RFC 8474 4.3, RFC 7889 3.2, RFC 9208 4.1.4. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +25,7 @@ enum status_item {
     STATUS_DELETED = 128,
     STATUS_MAILBOXID = 256,
     STATUS_APPENDLIMIT = 512,
+    STATUS_DELETED_STORAGE = 1024,
 };
 
 struct list_command {

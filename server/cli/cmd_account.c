@@ -8,6 +8,7 @@
 #include "server/auth.h"
 #include "server/cli/cli.h"
 #include "storage/directory.h"
+#include "storage/retention.h"
 
 #define PASSWORD_LINE_MAX 1024
 #define NAME_HINT "this name cannot be used: at most 256 octets of UTF-8 without control characters"
@@ -133,6 +134,26 @@ static int account_password(struct cli *cli)
     return 0;
 }
 
+static int account_eas(struct cli *cli)
+{
+    struct account account;
+    struct change_set changes = { 0 };
+    bool on = cli->word_count == 2 && strcmp(cli->words[0], "on") == 0;
+    if (cli->word_count != 2 || (!on && strcmp(cli->words[0], "off") != 0))
+        return cli_fail("usage: godwit account eas on|off LOGIN");
+    if (!cli_account(cli, cli->words[1], &account))
+        return 1;
+    struct actor by = { .protocol = BY_ADMIN, .name = "cli" };
+    enum err err = account_set_eas(cli->db, account.id, on, &changes);
+    if (!err)
+        err = audit_write(cli->db, account.id, &by, "account_eas", on ? "on" : "off");
+    cli_publish(cli, &changes);
+    if (err)
+        return cli_fail_err(cli, err, "the account could not be changed");
+    printf("ActiveSync is %s for %s\n", on ? "on" : "off", account.login);
+    return 0;
+}
+
 static int delete_account(struct cli *cli)
 {
     struct account account;
@@ -151,7 +172,7 @@ static int delete_account(struct cli *cli)
     return 0;
 }
 
-extern const struct cli_command cli_account_add, cli_account_list, cli_account_name, cli_account_password,
+extern const struct cli_command cli_account_add, cli_account_list, cli_account_name, cli_account_password, cli_account_eas,
     cli_account_delete;
 const struct cli_command cli_account_add = {
     .name = "account add",
@@ -180,6 +201,13 @@ const struct cli_command cli_account_password = {
     .help = "Changes a password; sessions with the old one end.",
     .needs_store = true,
     .run = account_password,
+};
+const struct cli_command cli_account_eas = {
+    .name = "account eas",
+    .usage = "on|off LOGIN",
+    .help = "Switches ActiveSync on or off for an account; IMAP goes on.",
+    .needs_store = true,
+    .run = account_eas,
 };
 const struct cli_command cli_account_delete = {
     .name = "account delete",

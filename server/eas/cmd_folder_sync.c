@@ -60,6 +60,7 @@ static void folder_sync_run(struct eas_request *req)
     for (size_t i = 0; all && i < EAS_FIXED_FOLDERS; i++)
         fixed += eas_fixed_folder_is_listed(req, &eas_fixed_folders[i]);
     req->status = FOLDER_OK;
+    req->worked = all || look.count > 0;
     if (all)
         eas_add_offer(req); // told again where everything begins anew
     eas_begin(req, WB_FolderHierarchy_FolderSync);

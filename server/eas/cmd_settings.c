@@ -5,10 +5,12 @@
 enum {
     SETTINGS_OK = 1,
     SETTINGS_PROTOCOL_ERROR = 2,
-    SETTINGS_DENIED = 3,
     SETTINGS_UNAVAILABLE = 4,
+    SETTINGS_BAD_ARGUMENTS = 5,
     SETTINGS_BY_POLICY = 7,
 };
+
+#define DEVICE_PASSWORD_MAX 255u
 
 static void write_status(struct eas_request *req, uint16_t tag, int status)
 {
@@ -37,7 +39,9 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
     wbxml_start(writer, WB_Settings_Get);
     if (accounts) {
         wbxml_start(writer, WB_Settings_Accounts);
-        wbxml_start(writer, WB_Settings_Account);
+        wbxml_start(writer, WB_Settings_Account); // the primary one: it has no AccountId
+        wbxml_cstr(writer, WB_Settings_AccountName, req->login.login);
+        wbxml_cstr(writer, WB_Settings_UserDisplayName, req->login.login);
         wbxml_cstr(writer, WB_Settings_SendDisabled, "0");
     }
     wbxml_start(writer, WB_Settings_EmailAddresses);
@@ -53,9 +57,41 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
     wbxml_end(writer, WB_Settings_UserInformation);
 }
 
+/* Nobody could read a recovery password here again, so none is kept: what a phone is told must be true. */
+static int set_device_password(const struct wbxml_node *node)
+{
+    const struct wbxml_node *set = wbxml_child(node, WB_Settings_Set);
+    const struct wbxml_node *password = wbxml_child(set, WB_Settings_Password);
+    if (!password)
+        return SETTINGS_PROTOCOL_ERROR;
+    return password->text.len > DEVICE_PASSWORD_MAX ? SETTINGS_BAD_ARGUMENTS : SETTINGS_BY_POLICY;
+}
+
+/* There is no rights management: 14.1 has it and is told that, older versions do not know it. */
+static void get_rights_management(struct eas_request *req, const struct wbxml_node *node)
+{
+    bool asked = req->version >= 141 && wbxml_child(node, WB_Settings_Get);
+    write_status(req, WB_Settings_RightsManagementInformation, asked ? EAS_RIGHTS_DISABLED : SETTINGS_PROTOCOL_ERROR);
+}
+
+/* Each part once, and none that a Settings command does not have. */
+static bool is_good(const struct wbxml_node *root)
+{
+    if (!root->child)
+        return false;
+    for (const struct wbxml_node *node = root->child; node; node = node->next) {
+        bool known = node->tag == WB_Settings_DeviceInformation || node->tag == WB_Settings_UserInformation ||
+                     node->tag == WB_Settings_Oof || node->tag == WB_Settings_DevicePassword ||
+                     node->tag == WB_Settings_RightsManagementInformation;
+        if (!known || wbxml_same(node))
+            return false;
+    }
+    return true;
+}
+
 static void settings_run(struct eas_request *req)
 {
-    if (!req->root->child) {
+    if (!is_good(req->root)) {
         eas_answer_status(req, SETTINGS_PROTOCOL_ERROR);
         return;
     }
@@ -73,10 +109,10 @@ static void settings_run(struct eas_request *req)
             eas_oof(req, node);
             break;
         case WB_Settings_DevicePassword:
-            write_status(req, WB_Settings_DevicePassword, SETTINGS_BY_POLICY);
+            write_status(req, WB_Settings_DevicePassword, set_device_password(node));
             break;
         case WB_Settings_RightsManagementInformation:
-            write_status(req, WB_Settings_RightsManagementInformation, SETTINGS_DENIED);
+            get_rights_management(req, node);
             break;
         default:
             break;

@@ -377,7 +377,7 @@ enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *w
     email.in_drafts = view->role == ROLE_DRAFTS;
     email.shows_bcc = view->role == ROLE_DRAFTS || view->role == ROLE_SENT;
     enum err err = eas_item_meta(req->arena, &item->message, &meta);
-    if (!err && meta.part_count == 0)
+    if (!err && (meta.part_count == 0 || view->degraded))
         err = ERR_SYNTAX;
     bool known = !err;
     if (!known)

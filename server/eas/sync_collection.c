@@ -148,8 +148,10 @@ static void prime(struct sync_run *run, const struct eas_collection *collection,
     struct sync_state state;
     enum err err = sync_reset(req->db, req->arena, eas_account(req), req->device.id, mailbox,
                               pack_options(req->arena, &collection->options), &state);
-    if (!refused(run, collection, err))
-        write_key(run, collection, state.key, false);
+    if (refused(run, collection, err))
+        return;
+    run->req->worked = true;
+    write_key(run, collection, state.key, false);
 }
 
 /* ---- what the server has for the phone ---- */
@@ -198,7 +200,8 @@ static enum err write_items(struct sync_target *target, struct sync_answer *answ
     const struct sync_look *look = &answer->look;
     struct eas_item_view view = { .req = run->req, .options = &target->options, .mailbox = target->mailbox.n,
                                   .role = target->role, .keywords = look->keywords,
-                                  .keyword_count = look->keyword_count };
+                                  .keyword_count = look->keyword_count,
+                                  .degraded = run->req->heal == HEAL_DEGRADED };
     enum err err = ERR_OK;
     size_t i = 0;
     for (; i < look->count && !err && (i == 0 || !is_full(run, answer)); i++)
@@ -220,6 +223,8 @@ static enum err look_for_changes(struct sync_target *target, struct sync_answer 
     if (!collection->get_changes)
         return ERR_OK;
     uint32_t window = collection->window < run->window ? collection->window : run->window;
+    if (req->heal && window > 1)
+        window = 1; // the phone loops: it may get past what it does not understand
     bool exhausted = window == 0 || is_full(run, answer);
     // A draft that is replaced gets a new date under its old id: a cut by date would lose it.
     uint8_t filter = target->role == ROLE_DRAFTS ? 0 : target->options.filter;
@@ -239,6 +244,7 @@ static void write_answer(struct sync_target *target, struct sync_answer *answer,
     struct sync_run *run = target->run;
     struct wbxml_writer *writer = &run->req->writer;
     begin_collection(run, target->collection, key, SYNC_OK);
+    run->req->worked |= answer->sent || target->response_count;
     if (answer->more)
         wbxml_empty(writer, WB_AirSync_MoreAvailable);
     if (answer->sent) {
@@ -332,6 +338,10 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
     }
     if (is_prime(collection)) {
         prime(run, collection, target.mailbox);
+        return;
+    }
+    if (req->heal == HEAL_NEW_KEY) {
+        write_refusal(run, collection, SYNC_KEY_INVALID);
         return;
     }
     enum err err = sync_begin(req->db, req->arena, eas_account(req), req->device.id, target.mailbox, collection->key,

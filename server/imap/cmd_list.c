@@ -9,6 +9,7 @@ struct list_args {
 };
 
 struct listing {
+    int64_t *deleted_bytes; // of each, when STATUS asks for them
     const struct mailbox *mailboxes; // in path order: a mailbox, then all below it
     size_t count;
 };
@@ -82,8 +83,10 @@ static void tell(struct imap_session *s, const char *command, const char *attrib
     mailbox_name_write(s, path);
 }
 
-static void tell_mailbox(struct imap_session *s, const struct list_args *a, const struct mailbox *m, bool child_info)
+static void tell_mailbox(struct imap_session *s, const struct list_args *a, const struct listing *l, size_t at,
+                         bool child_info)
 {
+    const struct mailbox *m = &l->mailboxes[at];
     const struct list_command *c = &a->command;
     bool subscribed = m->subscribed && ((c->select & LIST_SUBSCRIBED) || (c->returns & LIST_RETURN_SUBSCRIBED));
     tell(s, "LIST",
@@ -96,7 +99,7 @@ static void tell_mailbox(struct imap_session *s, const struct list_args *a, cons
                    c->select & LIST_SPECIAL ? "\"SPECIAL-USE\"" : "");
     buf_add_text(&s->out, "\r\n");
     if (c->returns & LIST_RETURN_STATUS)
-        imap_write_status(s, m, c->status);
+        imap_write_status(s, m, c->status, l->deleted_bytes[at]);
 }
 
 /* All mailboxes of the account, or a refusal. */
@@ -107,7 +110,10 @@ static bool read_listing(struct imap_session *s, struct worker *worker, struct l
     int64_t modseq;
     if (!db)
         return false;
+    const struct list_args *a = s->args;
     enum err err = mailbox_list(db, s->arena, s->account, &mailboxes, &l->count, &modseq);
+    if (!err)
+        err = imap_status_deleted(s, db, mailboxes, l->count, a->command.status, &l->deleted_bytes);
     if (err)
         imap_reply_err(s, err, s->command->name);
     l->mailboxes = mailboxes;
@@ -133,7 +139,7 @@ static enum imap_result run_list(struct imap_session *s, struct worker *worker)
             continue;
         bool child_info = c->select & LIST_RECURSIVE && has_hidden_child(a, &l, i);
         if (is_selected(a, m) || child_info)
-            tell_mailbox(s, a, m, child_info);
+            tell_mailbox(s, a, &l, i, child_info);
     }
     imap_status_done(s, c->status);
     return imap_reply(s, "OK LIST completed");

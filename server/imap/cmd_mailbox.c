@@ -178,10 +178,13 @@ static enum imap_result run_status(struct imap_session *s, struct worker *worker
     struct db *db = imap_db(s, worker);
     if (!db)
         return IMAP_DONE;
+    int64_t *deleted;
     enum err err = mailbox_find(db, s->arena, s->account, a->path, &m);
+    if (!err)
+        err = imap_status_deleted(s, db, &m, 1, a->items, &deleted);
     if (err)
         return imap_reply_err(s, err, "STATUS");
-    imap_write_status(s, &m, a->items);
+    imap_write_status(s, &m, a->items, *deleted);
     imap_status_done(s, a->items);
     return imap_reply(s, "OK STATUS completed");
 }

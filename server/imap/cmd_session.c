@@ -145,6 +145,30 @@ static enum imap_result run_idle(struct imap_session *s, struct worker *worker)
     return IMAP_STAY;
 }
 
+static enum err parse_compress(struct slice *in, struct arena *arena, void **args)
+{
+    (void)arena;
+    (void)args;
+    return scan_sp(in) && scan_word(in, "DEFLATE") ? ERR_OK : ERR_SYNTAX;
+}
+
+static enum imap_result run_compress(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    if (s->compressed)
+        return imap_reply(s, "NO [COMPRESSIONACTIVE] compression is on already");
+    return imap_reply(s, "OK compressed from here on");
+}
+
+/* Back to the state before the login (RFC 8437): what was enabled, selected and watched is gone, TLS stays. */
+static enum imap_result run_unauthenticate(struct imap_session *s, struct worker *worker)
+{
+    (void)worker;
+    imap_deselect(s);
+    imap_logged_out(s);
+    return imap_reply(s, "OK UNAUTHENTICATE completed");
+}
+
 #define SIMPLE(id, text, doc, allowed, bits, cap, parser, runner) \
     extern const struct imap_command imap_##id; \
     const struct imap_command imap_##id = { \
@@ -159,4 +183,6 @@ SIMPLE(starttls, "STARTTLS", "RFC 3501 6.2.1", IMAP_GREETED, 0, NULL, NULL, run_
 SIMPLE(enable, "ENABLE", "RFC 5161 3.1", IMAP_LOGGED_IN, 0, NULL, parse_enable, run_enable);
 SIMPLE(namespace, "NAMESPACE", "RFC 2342 5", IMAP_INSIDE, 0, "NAMESPACE", NULL, run_namespace);
 SIMPLE(check, "CHECK", "RFC 3501 6.4.1", IMAP_SELECTED, 0, NULL, NULL, run_noop);
+SIMPLE(unauthenticate, "UNAUTHENTICATE", "RFC 8437 3", IMAP_INSIDE, IMAP_NO_SYNC, "UNAUTHENTICATE", NULL, run_unauthenticate);
+SIMPLE(compress, "COMPRESS", "RFC 4978 3", IMAP_INSIDE, IMAP_NO_SYNC, "COMPRESS=DEFLATE", parse_compress, run_compress);
 SIMPLE(idle, "IDLE", "RFC 2177 3", IMAP_INSIDE, IMAP_NO_SYNC, NULL, NULL, run_idle);

@@ -13,6 +13,7 @@ struct store_args {
 struct store_work {
     struct uid_range *ranges;
     size_t count, at;
+    uint64_t rows, goal; // of the view, done and in all
     uint32_t from;       // next uid in ranges[at]
     uint32_t *conflicts; // uids left alone
     size_t conflict_count;
@@ -43,6 +44,12 @@ static enum err parse_store(struct slice *in, struct arena *arena, void **args)
     return err;
 }
 
+static uint32_t rows_in(struct imap_session *s, const struct uid_range *range)
+{
+    uint32_t end = range->last == UINT32_MAX ? range->last : range->last + 1;
+    return snapshot_first_from(s->view, end) - snapshot_first_from(s->view, range->first);
+}
+
 /* The next uids of the work, at most WRITE_ROWS_MAX rows of the view; false when all are done. */
 static bool next_piece(struct imap_session *s, struct store_work *w, struct uid_range *piece)
 {
@@ -55,6 +62,7 @@ static bool next_piece(struct imap_session *s, struct store_work *w, struct uid_
     if (end < snapshot_count(s->view) && snapshot_row(s->view, end)->uid < last)
         last = snapshot_row(s->view, end)->uid;
     *piece = (struct uid_range){ first, last };
+    w->rows += rows_in(s, piece);
     if (last == range->last)
         w->at++;
     else
@@ -167,6 +175,8 @@ static enum imap_result run_store(struct imap_session *s, struct worker *worker)
         w = s->work = arena_new(s->arena, struct store_work, 1);
         if (imap_resolve(s, &a->set, &w->ranges, &w->count))
             return imap_reply(s, "BAD no such message");
+        for (size_t i = 0; i < w->count; i++)
+            w->goal += rows_in(s, &w->ranges[i]);
         if (a->conditional)
             imap_enable_condstore(s);
     }
@@ -181,6 +191,7 @@ static enum imap_result run_store(struct imap_session *s, struct worker *worker)
         return imap_reply(s, "NO [LIMIT] a mailbox holds at most %u different keywords", KEYWORDS_MAX);
     if (err)
         return imap_reply_err(s, err, "STORE");
+    imap_progress(s, w->rows, w->goal);
     return IMAP_WAIT; // between pieces others may write to the account
 }
 

@@ -7,6 +7,7 @@
     X(capability) \
     X(check) \
     X(close) \
+    X(compress) \
     X(copy) \
     X(create) \
     X(delete) \
@@ -14,6 +15,8 @@
     X(examine) \
     X(expunge) \
     X(fetch) \
+    X(getquota) \
+    X(getquotaroot) \
     X(id) \
     X(idle) \
     X(list) \
@@ -33,5 +36,6 @@
     X(store) \
     X(subscribe) \
     X(thread) \
+    X(unauthenticate) \
     X(unselect) \
     X(unsubscribe)

@@ -100,6 +100,17 @@ void imap_publish(struct imap_session *s, const struct change_set *changes)
     hub_publish(s->server->hub, changes);
 }
 
+void imap_progress(struct imap_session *s, uint64_t done, uint64_t goal)
+{
+    int64_t now = clock_mono_us(), last = s->progress_us ? s->progress_us : s->start_us;
+    if (now - last < settings_int(s->server->settings, SETTING_IMAP_PROGRESS_S) * 1000000 || done >= goal)
+        return;
+    s->progress_us = now;
+    bool plain = !strchr(s->tag, ']') && !strchr(s->tag, '"') && !strchr(s->tag, '\\');
+    imap_write(s, "* OK [INPROGRESS (%s%s%s %llu %llu)] still at it\r\n", plain ? "\"" : "", plain ? s->tag : "NIL",
+               plain ? "\"" : "", (unsigned long long)done, (unsigned long long)goal);
+}
+
 void imap_capabilities(const struct imap_session *s, struct buf *out)
 {
     buf_add_text(out, "IMAP4rev1 IMAP4rev2 LITERAL- ENABLE ID IDLE SASL-IR");
@@ -109,10 +120,10 @@ void imap_capabilities(const struct imap_session *s, struct buf *out)
         buf_add_text(out, imap_may_login(s) ? " AUTH=PLAIN" : " LOGINDISABLED");
         return;
     }
-    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT STATUS=SIZE");
+    buf_add_text(out, " UIDPLUS CHILDREN SPECIAL-USE CREATE-SPECIAL-USE CONDSTORE QRESYNC UTF8=ACCEPT STATUS=SIZE INPROGRESS");
     buf_printf(out, " APPENDLIMIT=%lld", (long long)settings_int(s->server->settings, SETTING_IMAP_LITERAL_MAX));
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i]->capability) {
+        if (commands[i]->capability && !(commands[i] == &imap_compress && s->compressed)) {
             buf_add_byte(out, ' ');
             buf_add_text(out, commands[i]->capability);
         }
@@ -137,7 +148,7 @@ static void end_command(struct imap_session *s)
     s->tag = NULL;
     s->sasl = NULL;
     s->idling = s->held_back = s->tell_modseq = false;
-    s->start_us = 0;
+    s->start_us = s->progress_us = 0;
     s->phase = PHASE_RUN;
     imap_append_drop(s);
     arena_reset(s->arena);
@@ -212,6 +223,7 @@ static void complete(struct imap_session *s)
     }
     bool logout = s->command == &imap_logout, starttls = s->command == &imap_starttls && !bad &&
                                                          slice_starts(buf_slice(&s->reply), SLICE_LIT("OK"));
+    bool compress = s->command == &imap_compress && slice_starts(buf_slice(&s->reply), SLICE_LIT("OK"));
     end_command(s);
     flush_out(s);
     if (!s->conn)
@@ -226,6 +238,10 @@ static void complete(struct imap_session *s)
     if (starttls) {
         s->tls = true;
         conn_start_tls(s->conn);
+    }
+    if (compress) {
+        s->compressed = true;
+        conn_start_compress(s->conn);
     }
     if (logout || s->state == IMAP_ENDED) {
         s->state = IMAP_ENDED;
@@ -392,6 +408,19 @@ void imap_logged_in(struct imap_session *s, const struct auth_result *who)
     s->auth_version = who->auth_version;
     memcpy(s->login, who->login, sizeof s->login);
     s->state = IMAP_LOGGED_IN;
+}
+
+void imap_logged_out(struct imap_session *s)
+{
+    log_event(LOG_INFO, "imap.end", LOG_I("session", s->number), LOG_T("login", s->login), LOG_T("peer", s->peer));
+    hub_unwatch(s->server->hub, &s->watcher);
+    s->account = (struct account_id){ 0 };
+    s->login[0] = '\0';
+    s->auth_version = 0;
+    s->condstore = s->rev2 = s->utf8 = s->qresync = false;
+    s->woken = s->ended_by_auth = false;
+    s->state = IMAP_GREETED;
+    conn_set_timeout(s->conn, IMAP_LOGIN_TIMEOUT_S);
 }
 
 /* Loop part of a login: the hub can end the session from here on. */

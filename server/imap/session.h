@@ -112,7 +112,7 @@ struct imap_session {
 
     /* the command in progress */
     const struct imap_command *command; // NULL: none
-    int64_t start_us;
+    int64_t start_us, progress_us; // progress_us: when it last told how far it is; 0: not yet
     struct arena *arena;
     char *tag;
     bool uid;   // "UID ..." form
@@ -139,6 +139,7 @@ struct imap_session {
     enum err (*sasl)(struct imap_session *s, struct slice line); // gets the next line; NULL: none
     struct loop_timer delay;
     int delayed_ms; // a login waits so long: to be looked at, or for its refusal
+    bool compressed; // COMPRESS=DEFLATE is on
     bool tls, has_tls, loopback; // of the connection: workers must not look at conn
     bool stopping;               // the server stops: BYE behind the command that runs
     struct loop_task turn;       // goes on with the input after the other connections
@@ -161,12 +162,16 @@ void imap_publish(struct imap_session *s, const struct change_set *changes);
 void imap_finish_later(struct imap_session *s);
 /* Runs the command's next step (SASL's next line came). On the loop. */
 void imap_continue(struct imap_session *s);
+/* A command that takes steps has done so much of its work: told once in a while (INPROGRESS, RFC 9585), so that the client
+ * sees that it goes on. */
+void imap_progress(struct imap_session *s, uint64_t done, uint64_t goal);
 /* A refused literal of so many octets comes all the same: it and the rest of its command are thrown away. */
 void imap_skip(struct imap_session *s, uint64_t octets);
 void imap_capabilities(const struct imap_session *s, struct buf *out);
 
 /* ---- cmd_login.c ---- */
 void imap_logged_in(struct imap_session *s, const struct auth_result *who);
+void imap_logged_out(struct imap_session *s); // on the loop
 bool imap_may_login(const struct imap_session *s);
 /* After delayed_ms the refusal that stands in `reply` is told; without one, the command goes on. On the loop. */
 void imap_start_delay(struct imap_session *s);

@@ -32,7 +32,14 @@ static long long value_of(const struct imap_session *s, const struct mailbox *m,
     }
 }
 
-void imap_write_status(struct imap_session *s, const struct mailbox *m, unsigned items)
+enum err imap_status_deleted(struct imap_session *s, struct db *db, const struct mailbox *mailboxes, size_t count,
+                             unsigned items, int64_t **bytes)
+{
+    *bytes = arena_new(s->arena, int64_t, count + 1);
+    return items & STATUS_DELETED_STORAGE ? mailbox_deleted_bytes(db, s->account, mailboxes, count, *bytes) : ERR_OK;
+}
+
+void imap_write_status(struct imap_session *s, const struct mailbox *m, unsigned items, int64_t deleted_bytes)
 {
     const char *before = " (";
     buf_add_text(&s->out, "* STATUS ");
@@ -43,6 +50,8 @@ void imap_write_status(struct imap_session *s, const struct mailbox *m, unsigned
         imap_write(s, "%s%s ", before, status_item_name(bit));
         if (bit == STATUS_MAILBOXID)
             imap_write(s, "(%s)", imap_mailbox_id(s, m->id));
+        else if (bit == STATUS_DELETED_STORAGE)
+            imap_write(s, "%lld", (long long)deleted_bytes);
         else
             imap_write(s, "%lld", value_of(s, m, bit));
         before = " ";

@@ -152,6 +152,7 @@ void conn_drop(struct conn *conn)
     stream_fini(&conn->stream);
     buf_free(&conn->in);
     buf_free(&conn->out);
+    zip_close(&conn->zip);
     listener_forget(conn->listener, conn->peer);
     free(conn);
 }
@@ -168,13 +169,31 @@ static void note(struct conn *conn, enum stream_result result)
     conn->broken = conn->broken || result == STREAM_BROKEN;
 }
 
+static bool has_more(const struct conn *conn)
+{
+    return conn->readable || (conn->zip && zip_has_more(conn->zip));
+}
+
+/* Inflates what has come, as far as there is room: however much a few octets become, no more than that is held. */
+static void inflate_input(struct conn *conn)
+{
+    while (conn->zip && zip_has_more(conn->zip) && !in_full(conn) && !conn->lingering && !conn->broken) {
+        size_t before = buf_len(&conn->in);
+        if (!zip_inflate(conn->zip, READ_BYTES, &conn->in))
+            conn->eof = conn->broken = true;
+        conn->new_input = conn->new_input || buf_len(&conn->in) > before;
+    }
+}
+
 /* Reads what is there, up to a turn's worth. */
 static void fill(struct conn *conn)
 {
     size_t total = 0;
+    inflate_input(conn);
     while (conn->readable && !in_full(conn) && !conn->starting_tls && total < TURN_BYTES) {
         size_t got;
-        char *to = buf_reserve(&conn->in, READ_BYTES);
+        struct buf *into = conn->zip ? zip_waiting(conn->zip) : &conn->in;
+        char *to = buf_reserve(into, READ_BYTES);
         enum stream_result result = stream_read(&conn->stream, to, READ_BYTES, &got);
         if (result != STREAM_OK) {
             note(conn, result);
@@ -183,8 +202,9 @@ static void fill(struct conn *conn)
         total += got;
         if (conn->lingering)
             continue; // nobody reads it any more: overwritten
-        buf_commit(&conn->in, got);
-        conn->new_input = true;
+        buf_commit(into, got);
+        conn->new_input = conn->new_input || !conn->zip;
+        inflate_input(conn);
     }
     if (buf_len(&conn->in) == 0)
         buf_free(&conn->in); // an idle connection holds no buffer
@@ -206,15 +226,34 @@ static void hand_input(struct conn *conn)
     }
 }
 
+static size_t out_len(const struct conn *conn)
+{
+    return buf_len(&conn->out) + (conn->zip ? buf_len(zip_out(conn->zip)) : 0);
+}
+
+/* The next octets for the wire. */
+static struct buf *wire_out(struct conn *conn)
+{
+    if (!conn->zip)
+        return &conn->out;
+    while (buf_len(zip_out(conn->zip)) == 0 && buf_len(&conn->out)) {
+        struct slice plain = slice_head(buf_slice(&conn->out), TURN_BYTES < buf_len(&conn->out) ? TURN_BYTES : buf_len(&conn->out));
+        zip_deflate(conn->zip, plain, plain.len == buf_len(&conn->out));
+        buf_consume(&conn->out, plain.len);
+    }
+    return zip_out(conn->zip);
+}
+
 static void flush(struct conn *conn)
 {
     size_t total = 0;
-    while (buf_len(&conn->out) && !conn->broken) {
+    while (out_len(conn) && !conn->broken) {
+        struct buf *from = wire_out(conn);
         if (total >= TURN_BYTES) {
             queue_turn(conn);
             return;
         }
-        struct slice bytes = buf_slice(&conn->out);
+        struct slice bytes = buf_slice(from);
         size_t sent;
         if (bytes.len > TURN_BYTES)
             bytes.len = TURN_BYTES;
@@ -225,11 +264,17 @@ static void flush(struct conn *conn)
             conn->eof = conn->broken = true;
             return;
         }
-        buf_consume(&conn->out, sent);
+        buf_consume(from, sent);
         total += sent;
     }
     if (buf_len(&conn->out) == 0)
         buf_free(&conn->out);
+    if (conn->zip && out_len(conn) == 0) {
+        buf_free(zip_out(conn->zip));
+        zip_rest(conn->zip);
+        if (buf_len(&conn->in) == 0)
+            buf_free(&conn->in);
+    }
 }
 
 static void begin_tls(struct conn *conn)
@@ -249,7 +294,7 @@ static bool is_over(const struct conn *conn)
     if (conn->finishing)
         return conn->lingering && conn->eof;
     // The peer ended writing: what it sent before is still answered, but a job that runs for nobody is called off.
-    return conn->eof && !conn->readable && (!conn->paused || buf_len(&conn->in) == 0) && buf_len(&conn->out) == 0;
+    return conn->eof && !has_more(conn) && (!conn->paused || buf_len(&conn->in) == 0) && out_len(conn) == 0;
 }
 
 static void on_linger_end(void *ctx)
@@ -275,7 +320,7 @@ static void process(struct conn *conn)
             conn->proto->drained(conn, conn->session);
         flush(conn);
     }
-    if (conn->finishing && !conn->lingering && buf_len(&conn->out) == 0 && !conn->broken) {
+    if (conn->finishing && !conn->lingering && out_len(conn) == 0 && !conn->broken) {
         conn->lingering = true;
         conn->readable = true;
         buf_free(&conn->in);
@@ -286,7 +331,7 @@ static void process(struct conn *conn)
     conn->busy = false;
     if (is_over(conn))
         conn_drop(conn);
-    else if (conn->readable && !in_full(conn))
+    else if (has_more(conn) && !in_full(conn))
         queue_turn(conn);
 }
 
@@ -348,6 +393,16 @@ void conn_start_tls(struct conn *conn)
 {
     assert(conn->listener->tls && !stream_is_tls(&conn->stream));
     conn->starting_tls = true;
+    if (!conn->busy)
+        queue_turn(conn);
+}
+
+void conn_start_compress(struct conn *conn)
+{
+    assert(!conn->zip);
+    conn->zip = zip_open();
+    buf_move(zip_out(conn->zip), &conn->out); // said before: goes as it is
+    buf_move(zip_waiting(conn->zip), &conn->in);
     if (!conn->busy)
         queue_turn(conn);
 }

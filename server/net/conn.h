@@ -60,6 +60,8 @@ void conn_write_buf(struct conn *conn, struct buf *from); // moves; from is left
 bool conn_out_full(const struct conn *conn);              // above out_high
 /* Flushes, then the TLS handshake; input that came before it is dropped (STARTTLS injection). */
 void conn_start_tls(struct conn *conn);
+/* What is written and read from here on is compressed (RFC 4978). Once. */
+void conn_start_compress(struct conn *conn);
 void conn_set_timeout(struct conn *conn, int64_t seconds); // 0: none; restarted by each input
 /* Close when everything written is out. */
 void conn_finish(struct conn *conn);

@@ -8,6 +8,7 @@
 
 #include "server/net/conn.h"
 #include "server/net/stream.h"
+#include "server/net/zip.h"
 
 struct conn {
     struct stream stream;
@@ -19,6 +20,7 @@ struct conn {
     uint32_t slot, generation;
     struct event event; // edge-triggered, never changed: what is ready is remembered below
     struct buf in, out;
+    struct zip *zip; // NULL: not compressed
     struct loop_timer timer;
     int64_t timeout_s, last_input_us;
     char peer[INET6_ADDRSTRLEN];

@@ -159,6 +159,20 @@ class Imap(ServerTest):
         self.assertEqual(resync(" 1:7 (1:2 2,5)"), [b"* VANISHED (EARLIER) 7"])
         self.assertEqual(resync(" 2,5"), [])
 
+    def test_quota(self):
+        Sql(self.server)(f"update account set quota_bytes = 2048 where account_id = (select account_id from directory where login = '{self.user}')")
+        self.deliver("one")
+        client = self.raw()
+        size = int(re.search(rb"RFC822.SIZE (\d+)", client.ok("FETCH 1 RFC822.SIZE")[0]).group(1))
+        lines = client.ok("GETQUOTAROOT INBOX")
+        self.assertEqual(lines[0], b'* QUOTAROOT INBOX ""')
+        self.assertEqual(lines[1], b'* QUOTA "" (STORAGE %d 2)' % -(-size // 1024))
+        self.assertEqual(client.ok('GETQUOTA ""')[0], lines[1])
+        for text in ("APPEND INBOX {2000+}\r\n" + "x" * 2000, "COPY 1 INBOX"):
+            for _ in range(2048 // size + 1):
+                last = client.command(text)[-1]
+            self.assertIn(b"NO [OVERQUOTA]", last)
+
     def test_idle_tells_all_at_once(self):
         watcher, other = self.raw(), self.raw()
         watcher.idle()

@@ -708,7 +708,7 @@ static void make_account(struct world *world)
         char key[16];
         snprintf(key, sizeof key, "MODEL%d", i);
         must(world,
-             device_open(world->db, world->arena, world->account, slice_of(key), SLICE_LIT("Model"), 10, &device), "device");
+             device_open(world->db, world->arena, world->account, slice_of(key), SLICE_LIT("Model"), 10, DEVICE_ALLOWED, &device), "device");
         world->phones[i].device = device.id;
         world->phones[i].window = (const uint32_t[]){ 1, 2, 3, 5, 10 }[roll(world, 5)];
     }
