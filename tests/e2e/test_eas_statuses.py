@@ -221,8 +221,8 @@ ROWS = {
         107: lambda t: send(t.phone(version="16.1"), "\r\n"),
         108: lambda t: tree_status(t.phone(version="16.1", device="D" * 33)),
         109: lambda t: tree_status(t.phone(version="16.1", device_type="T" * 33)),
-        110: ONE_STORE, 111: ONE_STORE, 112: ONE_STORE,
-        113: NEVER + "Sync says 9 of the item; SendMail does not fail for a copy that finds no room",
+        110: ONE_STORE, 111: SEE + "test_eas_send_once.Statuses.test_the_store_is_in_trouble", 112: ONE_STORE,
+        113: SEE + "test_eas_send_once.Statuses.test_the_own_mailbox_is_full",
         114: ONE_STORE,
         115: NEVER + "there is no limit on how much somebody sends",
         116: NEVER + "an unknown recipient gets a mail about it, as from any other server",
@@ -232,13 +232,13 @@ ROWS = {
         120: lambda t: send(t.phone(version="16.1"), "To: " + ", ".join(f"r{i}@example.org" for i in range(1001)) + "\r\n\r\nx\r\n"),
         121: NEVER + "a reply is sent whole or said to have failed as any other mail", 122: NEVER + "HTTP 413 from the head alone",
         123: NEVER + "an account is a mailbox", 124: NEVER + "nobody is anonymous", 125: NEVER + "who is unknown gets HTTP 401",
-        126: NEVER + "HTTP 403 at every version", 127: ONE_STORE, 128: ONE_STORE, 129: NEVER + "HTTP 403 at every version",
+        126: SEE + "test_eas_devices.Access.test_an_account_without_activesync", 127: ONE_STORE, 128: ONE_STORE, 129: SEE + "test_eas_devices.Access.test_a_device_id_is_of_one_account_only",
         130: NEVER + "HTTP 403 at every version", 131: NEVER + "HTTP 401: a disabled account cannot log in",
         132: NEVER + "each command has a status of its own for a lost key", 133: ONE_STORE,
         134: NEVER + "each command has a status of its own for a lost key",
         135: NEVER + "the newer of two first requests wins", 136: NEVER + "states of older versions are read",
         137: NEVER + "HTTP 501, as before 14.0", 138: SEE + "test_eas_search.Find.test_statuses",
-        145: NEVER + "nobody is asked who manages a phone",
+        145: SEE + "test_eas_policy.Strict.test_a_policy_that_is_not_applied",
         146: lambda t: answered(t, "1:1", instance="2026-12-01T09:00:00.000Z"), 147: NEVER + "classes other than Email are refused by each command itself", 148: NO_DOCUMENTS,
         149: NEVER + "Sync 13 and Ping 3 say it",
         150: lambda t: send(t.phone(version="16.1"), TO_BOB, command="SmartReply", source=("1", "1:99")),
@@ -247,10 +247,11 @@ ROWS = {
         166: lambda t: t.phone(version="16.1").call("SendMail", Node(
             COMPOSE + "SendMail", Node(COMPOSE + "ClientId", "a"), Node(COMPOSE + "AccountId", "nobody"), Node(
                 COMPOSE + "Mime", TO_BOB.encode()))).get(COMPOSE + "Status"),
-        167: NEVER + "every account may send", 168: NO_IRM, 169: NO_IRM, 170: NO_IRM, 171: NO_IRM, 172: NO_IRM,
-        173: NO_GAL_PICTURES, 174: NO_GAL_PICTURES, 175: NO_GAL_PICTURES,
+        167: NEVER + "every account may send", 168: SEE + "test_eas_policy.SettingsParts.test_what_is_refused", 169: NO_IRM, 170: NO_IRM, 171: NO_IRM, 172: NO_IRM,
+        173: SEE + "test_eas_people.People.test_properties", 174: NO_GAL_PICTURES, 175: NO_GAL_PICTURES,
         176: NEVER + "a part of a conversation is never too large: it is cut",
-        178: NO_CALENDAR, 179: NO_CALENDAR, 184: NO_CALENDAR,
+        178: SEE + "test_eas_send_once.Statuses.test_what_the_request_says",
+        179: SEE + "test_eas_send_once.Statuses.test_what_the_request_says", 184: NO_CALENDAR,
         183: lambda t: item_status(*primed(t, folder="Drafts"), draft(Node("Email2:Send"), Node(
             SYNC + "ApplicationData", Node("Email:Subject", "s"), text_body()))),
     },
@@ -344,8 +345,8 @@ ROWS = {
     "16 Settings": {
         1: lambda t: settings(t.phone(), Node("Settings:UserInformation", Node("Settings:Get"))).get("Settings:Status"),
         2: lambda t: settings(t.phone()).get("Settings:Status"),
-        3: lambda t: settings(t.phone(), Node("Settings:RightsManagementInformation", Node("Settings:Get"))).get(
-            "Settings:RightsManagementInformation", "Settings:Status"), 4: ONE_STORE,
+        3: NEVER + "each part is its user's own; rights management says 168",
+        4: ONE_STORE,
         5: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal", kind="nonsense")),
         6: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal"), oof_message("AppliesToInternal")),
         7: lambda t: settings(t.phone(), Node("Settings:DevicePassword", Node("Settings:Set", Node("Settings:Password", "x")))).get(
@@ -375,7 +376,7 @@ ROWS = {
         1: lambda t: provision(t.phone(version="16.1"), INFORMATION, policy()).get(PROVISION + "Status"),
         2: lambda t: provision(t.phone(version="16.1"), INFORMATION).get(PROVISION + "Status"), 3: ONE_STORE,
         165: lambda t: provision(t.phone(version="16.1", device="NEW"), policy()).get(PROVISION + "Status"),
-        145: NEVER + "nobody is asked who manages a phone", 141: NEVER + "142 is said to a phone without a key",
+        145: SEE + "test_eas_policy.Strict.test_a_policy_that_is_not_applied", 141: NEVER + "142 is said to a phone without a key",
     },
     "17.3 Policy": {
         1: lambda t: provision(t.phone(version="16.1"), INFORMATION, policy()).get(
@@ -395,9 +396,9 @@ ROWS = {
 }
 # With eas.provision on.
 POLICY_ROWS = {
-    139: lambda t: refused_policy(t), 140: NEVER + "no wipe is asked for unless the operator switched that on",
+    139: lambda t: refused_policy(t), 140: SEE + "test_eas_devices.Wipe.test_the_account_alone",
     141: NEVER + "142 is said to a phone without a key",
-    142: lambda t: tree_status(t.phone(version="16.1", device="NEW")), 143: NEVER + "policies are not refreshed by time",
+    142: lambda t: tree_status(t.phone(version="16.1", device="NEW")), 143: SEE + "test_eas_policy.Lenient.test_it_is_refreshed",
     144: lambda t: wrong_key(t),
 }
 
