@@ -173,6 +173,18 @@ class Imap(ServerTest):
                 last = client.command(text)[-1]
             self.assertIn(b"NO [OVERQUOTA]", last)
 
+    def test_metadata_has_a_limit(self):
+        client = self.raw()
+        for start in (0, 128):
+            entries = " ".join(f"/private/e{n} x" for n in range(start, start + 128)).replace(" x", ' "x"')
+            client.ok(f"SETMETADATA INBOX ({entries})")
+        before = client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0]
+        self.assertIn(b"NO [METADATA TOOMANY]", client.command('SETMETADATA INBOX (/private/e0 NIL /private/f "x" /private/g "x")')[-1])
+        self.assertEqual(client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0], before)
+        self.assertEqual(client.ok("GETMETADATA INBOX (/private/e0 /private/f)")[0], b'* METADATA INBOX (/private/e0 "x")')
+        client.ok('SETMETADATA INBOX (/private/e0 NIL /private/f "x")')
+        self.assertNotEqual(client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0], before)  # a change like others
+
     def test_idle_tells_all_at_once(self):
         watcher, other = self.raw(), self.raw()
         watcher.idle()
