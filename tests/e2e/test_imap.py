@@ -173,6 +173,24 @@ class Imap(ServerTest):
                 last = client.command(text)[-1]
             self.assertIn(b"NO [OVERQUOTA]", last)
 
+    def test_limits_of_append(self):
+        """APPEND_MESSAGES_MAX, APPEND_PIECES_MAX, APPEND_URL_MAX; whatever is refused is thrown away whole."""
+        client = self.raw()
+
+        def append(rest):
+            return client.command("APPEND INBOX" + rest)[-1]
+        self.assertIn(b"OK [APPENDUID", append(" {12+}\r\nSubject: x\r\n" * 100))
+        self.assertIn(b"BAD [LIMIT]", append(" {12+}\r\nSubject: x\r\n" * 101))
+        text = " TEXT {12+}\r\nSubject: x\r\n"
+        self.assertIn(b"OK [APPENDUID", append(" CATENATE (" + (text * 100)[1:] + ")"))
+        self.assertIn(b"BAD [LIMIT]", append(" CATENATE (" + (text * 101)[1:] + ")"))
+        self.assertIn(b"NO [BADURL", append(' CATENATE (URL "' + "u" * 2048 + '")'))
+        self.assertIn(b"BAD [LIMIT]", append(' CATENATE (URL "' + "u" * 2049 + '")'))
+        self.assertIn(b"NO [BADURL", append(" CATENATE (URL {2048+}\r\n" + "u" * 2048 + ")"))
+        self.assertIn(b"BAD", append(" CATENATE (URL {2049+}\r\n" + "u" * 2049 + ")"))
+        client.ok("NOOP")
+        self.assertEqual(client.ok("STATUS INBOX (MESSAGES)"), [b"* STATUS INBOX (MESSAGES 101)"])
+
     def test_metadata_has_a_limit(self):
         client = self.raw()
         for start in (0, 128):
