@@ -13,6 +13,7 @@ struct api_env { // what the API needs of the process around it
     /* crypt(3) form, malloc'ed; NULL: this password cannot be used. */
     char *(*hash_password)(struct slice password);
     void *ctx;
+    bool remote_wipe; // phones may be wiped (eas.remote_wipe)
 };
 
 struct api_request {

@@ -108,3 +108,28 @@ void api_delete_account(struct api_call *call)
     else
         api_empty(call);
 }
+
+void api_set_eas(struct api_call *call)
+{
+    struct account account;
+    struct change_set changes = { 0 };
+    if (!api_account(call, &account))
+        return;
+    json_t *body = api_body(call);
+    if (!body)
+        return;
+    const json_t *on = json_object_get(body, "enabled");
+    if (!json_is_boolean(on)) {
+        api_problem(call->reply, 422, "enabled: true or false");
+    } else {
+        enum err err = account_set_eas(call->db, account.id, json_is_true(on), &changes);
+        api_publish(call, &changes);
+        if (!err)
+            err = audit_write(call->db, account.id, &call->by, "account_eas", json_is_true(on) ? "on" : "off");
+        if (err)
+            api_error(call, err, "account");
+        else
+            api_empty(call);
+    }
+    json_decref(body);
+}

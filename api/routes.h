@@ -12,5 +12,9 @@
     X(listDeleted, "GET", "/api/v1/accounts/{login}/deleted", ADMIN_READ, api_list_deleted) \
     X(restoreDeleted, "POST", "/api/v1/accounts/{login}/deleted/restore", ADMIN_RESTORE, api_restore_deleted) \
     X(listDevices, "GET", "/api/v1/accounts/{login}/devices", ADMIN_READ, api_list_devices) \
+    X(getDevice, "GET", "/api/v1/accounts/{login}/devices/{device}", ADMIN_READ, api_get_device) \
     X(setDeviceAccess, "PUT", "/api/v1/accounts/{login}/devices/{device}/access", ADMIN_MANAGE, api_set_device_access) \
-    X(resetDevice, "POST", "/api/v1/accounts/{login}/devices/{device}/reset", ADMIN_MANAGE, api_reset_device)
+    X(resetDevice, "POST", "/api/v1/accounts/{login}/devices/{device}/reset", ADMIN_MANAGE, api_reset_device) \
+    X(wipeDevice, "POST", "/api/v1/accounts/{login}/devices/{device}/wipe", ADMIN_MANAGE, api_wipe_device) \
+    X(traceDevice, "PUT", "/api/v1/accounts/{login}/devices/{device}/trace", ADMIN_MANAGE, api_trace_device) \
+    X(setEas, "PUT", "/api/v1/accounts/{login}/eas", ADMIN_MANAGE, api_set_eas)

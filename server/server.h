@@ -11,6 +11,7 @@
 
 struct snapshots; // server/imap/snapshot.h
 struct postman;   // server/smtp/postman.h: delivery queue
+struct autoreply; // server/smtp/autoreply.h
 
 struct server {
     const struct settings *settings;
@@ -22,6 +23,7 @@ struct server {
     struct tls *tls; // NULL: no certificate configured
     struct snapshots *snapshots;
     struct postman *postman;
+    struct autoreply *autoreply;
     struct http_front *front;
     const char *database_url;
 };

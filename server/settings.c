@@ -13,7 +13,7 @@
 
 extern char **environ;
 
-enum type { TEXT, INT, BOOL, PATH, ADDRESS, SIZE };
+enum type { TEXT, INT, BOOL, PATH, ADDRESS, SIZE, ACCESS };
 
 static const struct row {
     const char *section, *key;
@@ -77,6 +77,8 @@ static const char *expected(const struct row *row, char room[96])
     switch (row->type) {
     case BOOL:
         return "true or false";
+    case ACCESS:
+        return "allow, quarantine or block";
     case ADDRESS:
         return "an address such as 127.0.0.1:1143 or [::1]:1143, or nothing to switch it off";
     case INT:
@@ -103,6 +105,8 @@ static enum err set(struct settings *settings, size_t id, const char *value, con
         good = parse_number(value, row->type == SIZE, &number) && number >= row->min && number <= row->max;
     else if (row->type == ADDRESS)
         good = parse_address(value);
+    else if (row->type == ACCESS)
+        good = strcmp(value, "allow") == 0 || strcmp(value, "quarantine") == 0 || strcmp(value, "block") == 0;
     if (!good)
         return fail(trace, ERR_SYNTAX, "%s: %s.%s cannot be \"%.60s\": write %s", where, row->section, row->key, value,
                     expected(row, room));

@@ -7,8 +7,10 @@
 
 #include "base/err.h"
 
+#include "server/policy_rows.h"
+
 /* X(ID, "section", "key", TYPE, "default", min, max, "documentation")
- * TYPE: TEXT, INT (min..max), BOOL, PATH, ADDRESS (host:port, "" is off), SIZE (octets; K, M, G) */
+ * TYPE: TEXT, INT (min..max), BOOL, PATH, ADDRESS (host:port, "" is off), SIZE (octets; K, M, G), ACCESS */
 #define SETTINGS(X) \
     X(DATA_DIR, "data", "dir", PATH, "/var/lib/godwit", 0, 0, "Where the embedded cluster, keys and spool files live.") \
     X(DATABASE_URL, "database", "url", TEXT, "", 0, 0, \
@@ -34,6 +36,9 @@
     X(IMAP_LITERAL_MAX, "imap", "literal_max", SIZE, "64M", 65536, 268435456, "Biggest message in APPEND.") \
     X(IMAP_PROGRESS_S, "imap", "progress_s", INT, "10", 0, 600, "A command that takes longer tells how far it is, and again after as long.") \
     X(IMAP_CONNS_PER_ADDRESS_MAX, "imap", "conns_per_address_max", INT, "100", 1, 100000, "Connections from one address.") \
+    X(IMAP_SEARCH_MAX_MS, "imap", "search_max_ms", INT, "300000", 1, 86400000, "A SEARCH, SORT or THREAD that takes longer is refused.") \
+    X(IMAP_SORT_MAX, "imap", "sort_max", INT, "500000", 1, 10000000, "Messages that one SORT or THREAD brings into order.") \
+    X(SEARCH_QUIET_MS, "search", "quiet_ms", INT, "2000", 10, 3600000, "An account without new mail for so long is packed for searching.") \
     X(IMAP_SNAPSHOT_BYTES, "imap", "snapshot_bytes", SIZE, "256M", 1048576, 68719476736, "Memory for mailbox snapshots that nobody has open.") \
     X(HTTP_LISTEN, "http", "listen", ADDRESS, "127.0.0.1:8080", 0, 0, "HTTP without TLS: for a proxy in front, and for tests.") \
     X(HTTP_LISTEN_TLS, "http", "listen_tls", ADDRESS, "127.0.0.1:8443", 0, 0, "HTTPS.") \
@@ -50,11 +55,32 @@
     X(EAS_FOLDERS_MAX, "eas", "folders_max", INT, "200", 1, 1000, "Folders of one Ping or hanging Sync.") \
     X(EAS_DEVICES_MAX, "eas", "devices_max", INT, "100", 1, 10000, "Devices of one account.") \
     X(EAS_REQUEST_MAX, "eas", "request_max", SIZE, "64M", 65536, 268435456, "Biggest request body after login.") \
+    X(EAS_SYNC_ANSWER_MS, "eas", "sync_answer_ms", INT, "15000", 1, 60000, "A Sync answer is cut after this time and the phone asks on: many give up after 30 s.") \
+    X(EAS_EMPTY_FOLDERS, "eas", "empty_folders", BOOL, "false", 0, 0, "List an empty Calendar and Contacts folder, for phones that insist on them.") \
+    X(EAS_GZIP, "eas", "gzip", BOOL, "true", 0, 0, "Pack answers over 1 KiB for phones that accept gzip.") \
     X(EAS_PROVISION, "eas", "provision", BOOL, "false", 0, 0, "Demand that phones acknowledge a policy before they sync.") \
+    X(EAS_SEARCH_MAX_S, "eas", "search_max_s", INT, "30", 1, 600, "A Search or Find that takes longer is refused.") \
+    X(EAS_CA_FILE, "eas", "ca_file", PATH, "", 0, 0, "PEM file of the authorities that ValidateCert trusts; empty: the system's.") \
+    X(DIRECTORY_JOINED_DOMAINS, "directory", "joined_domains", TEXT, "", 0, 0, \
+      "Domains whose people see each other in the address book: \"a.org b.org; c.org d.org\" joins two pairs.") \
+    X(EAS_NEW_DEVICES, "eas", "new_devices", ACCESS, "allow", 0, 0, \
+      "allow, quarantine or block: what a phone that was never seen may do until `godwit device allow` or `block` decides.") \
+    X(EAS_REMOTE_WIPE, "eas", "remote_wipe", BOOL, "false", 0, 0, "Let `godwit device wipe` erase accounts on phones and phones.") \
+    X(EAS_REQUESTS_PER_MINUTE, "eas", "requests_per_minute", INT, "600", 0, 100000, "Requests of one phone in a minute; more get 503 with Retry-After; 0: any number.") \
+    X(EAS_LOOP_REPEATS, "eas", "loop_repeats", INT, "10", 3, 1000, "How often a phone may do the same work again before it counts as a loop.") \
+    X(EAS_LOOP_WINDOW_S, "eas", "loop_window_s", INT, "600", 1, 86400, "Within which time.") \
+    X(EAS_TRACE_MAX, "eas", "trace_max", SIZE, "4M", 4096, 1073741824, "Size at which a phone's trace file is rotated; one older file is kept.") \
+    X(VACATION_PERIOD_DAYS, "vacation", "period_days", INT, "7", 1, 30, "An automatic reply goes to one sender at most once in so many days.") \
     X(PUSH_QUIET_S, "push", "quiet_s", INT, "30", 0, 3600, "At most one wake-up of a phone in this time for changes that are not new mail.") \
     X(PUSH_RECHECK_S, "push", "recheck_s", INT, "60", 0, 3600, "Look at the clocks of watched accounts so often, in case an event was lost; 0: never.") \
     X(RETENTION_DAYS, "retention", "days", INT, "14", 1, 3650, "How long deleted mail can be brought back.") \
-    X(SYNC_TOMBSTONE_DAYS, "sync", "tombstone_days", INT, "180", 14, 3650, "How long the traces of deleted mail stay for clients that were away.")
+    X(SYNC_TOMBSTONE_DAYS, "sync", "tombstone_days", INT, "180", 14, 3650, "How long the traces of deleted mail stay for clients that were away.") \
+    X(POLICY_ALLOW_PARTIAL, "policy", "allow_partial", BOOL, "false", 0, 0, \
+      "Let phones in that apply a part of the policy or refuse it, and protocol versions that lack some of it.") \
+    X(POLICY_ALLOW_EXTERNAL, "policy", "allow_external", BOOL, "true", 0, 0, \
+      "Let phones in that say that somebody else manages them.") \
+    X(POLICY_REFRESH_HOURS, "policy", "refresh_hours", INT, "0", 0, 8760, "Ask for the policy again after so many hours; 0: only when it changes.") \
+    POLICY_ROWS(X, POLICY_SETTING)
 
 enum setting_id {
 #define X(id, section, key, type, def, min, max, doc) SETTING_##id,

@@ -9,7 +9,7 @@
 static const struct {
     const char *name;
     enum mailbox_role role;
-} first_mailboxes[] = { // INBOX first: deliver_1's callers know it as mailbox 1
+} first_mailboxes[] = { // INBOX first: deliver_2's callers know it as mailbox 1
     { "INBOX", ROLE_INBOX }, { "Drafts", ROLE_DRAFTS }, { "Sent", ROLE_SENT },
     { "Trash", ROLE_TRASH }, { "Junk", ROLE_JUNK },     { "Archive", ROLE_ARCHIVE },
 };
@@ -209,6 +209,17 @@ enum err account_set_status(struct db *db, struct account_id id, enum account_st
     return change_auth(db, id,
                        "update directory d set status = $2, auth_version = auth_version + 1,"
                        " deleted_at = case when $2 = 2 then now() end from account a"
+                       " where d.account_id = $1 and d.status <> 2 and a.account_id = $1 returning a.modseq",
+                       &args, changes);
+}
+
+enum err account_set_eas(struct db *db, struct account_id id, bool on, struct change_set *changes)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, id.n);
+    args_bool(&args, on);
+    return change_auth(db, id,
+                       "update directory d set eas_enabled = $2, auth_version = auth_version + 1 from account a"
                        " where d.account_id = $1 and d.status <> 2 and a.account_id = $1 returning a.modseq",
                        &args, changes);
 }

@@ -45,6 +45,7 @@ MUST_USE enum err account_set_password(struct db *db, struct account_id id, cons
                                        struct change_set *changes);
 MUST_USE enum err account_set_status(struct db *db, struct account_id id, enum account_status status,
                                      struct change_set *changes);
+MUST_USE enum err account_set_eas(struct db *db, struct account_id id, bool on, struct change_set *changes);
 MUST_USE enum err account_set_quota(struct db *db, struct account_id id, int64_t quota_bytes);
 /* Marks the account deleted (its rows stay for the retention time); its login is free again. */
 MUST_USE enum err account_delete(struct db *db, struct account_id id, const struct actor *by,

@@ -293,8 +293,12 @@ static enum err read_frame(struct db *db, const PGresult *result, int64_t from, 
 
 static enum err read_chunks(struct db *db, const PGresult *result, int64_t from, int64_t to, struct buf *out)
 {
+    int64_t size = res_i64(result, 0, 0);
+    int64_t chunks = ((to < size ? to : size) - 1) / BLOB_CHUNK_BYTES - from / BLOB_CHUNK_BYTES + 1;
     enum err err = ERR_OK;
     struct buf raw = { 0 };
+    if (PQntuples(result) != chunks)
+        return fail(&db->trace, ERR_STATE, "octets are missing");
     for (int row = 0; !err && row < PQntuples(result); row++) {
         buf_clear(&raw);
         err = expand(db, res_slice(result, row, 3), BLOB_CHUNK_BYTES, &raw);
@@ -328,5 +332,46 @@ enum err blob_read(struct db *db, struct blob_id id, int64_t offset, int64_t len
         err = res_bool(result, 0, 1) ? read_chunks(db, result, offset, end, out)
                                      : read_frame(db, result, offset, end, out);
     PQclear(result);
+    return err;
+}
+
+/* Rows [row, end) are the pieces of one blob. Columns: blob_id, n, data. */
+static enum err join_pieces(struct db *db, struct arena *arena, const PGresult *result, int row, int end, struct slice *octets)
+{
+    struct buf frame = { 0 }, raw = { 0 };
+    for (int i = row; end - row > 1 && i < end; i++)
+        buf_add(&frame, res_slice(result, i, 2));
+    enum err err = expand(db, end - row > 1 ? buf_slice(&frame) : res_slice(result, row, 2), BLOB_CHUNK_BYTES, &raw);
+    if (!err)
+        *octets = arena_copy(arena, buf_slice(&raw));
+    buf_free(&frame);
+    buf_free(&raw);
+    return err;
+}
+
+enum err blob_read_small(struct db *db, struct arena *arena, const struct blob_id *ids, size_t count, struct slice *octets)
+{
+    struct db_args args = { 0 };
+    PGresult *r = NULL;
+    int64_t *numbers = arena_new(arena, int64_t, count + 1);
+    for (size_t i = 0; i < count; i++)
+        numbers[i] = ids[i].n;
+    args_i64_array(&args, numbers, count);
+    enum err err = db_run(db,
+                          "select c.blob_id, c.n, c.data from blob b join chunk c on c.blob_id = b.blob_id"
+                          " where b.blob_id = any ($1) and not b.chunked order by c.blob_id, c.n",
+                          &args, &r);
+    int rows = err ? 0 : PQntuples(r), end;
+    for (int row = 0; row < rows && !err; row = end) {
+        int64_t id = res_i64(r, row, 0);
+        struct slice whole = { 0 };
+        for (end = row + 1; end < rows && res_i64(r, end, 0) == id;)
+            end++;
+        err = join_pieces(db, arena, r, row, end, &whole);
+        for (size_t i = 0; i < count && !err; i++) // several messages may share one
+            if (ids[i].n == id)
+                octets[i] = whole;
+    }
+    PQclear(r);
     return err;
 }

@@ -8,7 +8,7 @@
 
 #define PIECE_MAX 1980u // a row of this still fits four to a page and is not TOASTed
 
-/* New blobs and touched ones of one write: the first eight parameters of deliver_1, append_1 and replace_1. */
+/* New blobs and touched ones of one write: the first eight parameters of deliver_2, append_1 and replace_1. */
 struct blob_set {
     struct arena *arena;
     size_t count, room;
@@ -33,3 +33,7 @@ void blob_set_args(const struct blob_set *set, struct db_args *args); // $1 to $
 int64_t octets_size(const struct octets *octets);
 /* The length of octets that are stored. errors: ERR_NOT_FOUND */
 MUST_USE enum err blob_size(struct db *db, struct blob_id id, int64_t *size);
+/* Whole octets of several small blobs in one round trip, in the arena: octets[i] of ids[i]. Those stored in chunks, or
+ * gone, stay empty. */
+MUST_USE enum err blob_read_small(struct db *db, struct arena *arena, const struct blob_id *ids, size_t count,
+                                  struct slice *octets);

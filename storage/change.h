@@ -13,11 +13,12 @@ enum change_kind {
     CHANGE_REMOVED = 4,   // rows were removed
     CHANGE_HIERARCHY = 8, // a mailbox was created, renamed, deleted, undeleted, (un)subscribed
     CHANGE_AUTH = 16,     // password, status or device decision: drop cached credentials, end sessions
+    CHANGE_DEVICE = 32,   // what its phones are to do next (a trace): parked requests end
 };
 
 struct change {
     struct account_id account;
-    struct mailbox_id mailbox; // 0 for CHANGE_AUTH and for CHANGE_HIERARCHY that concerns all
+    struct mailbox_id mailbox; // 0 for CHANGE_AUTH, CHANGE_DEVICE and for CHANGE_HIERARCHY that concerns all
     int64_t modseq;            // the account clock after the change
     unsigned kinds;            // CHANGE_* bits
 };

@@ -30,7 +30,7 @@
 #include "storage/change.h"
 #include "storage/db.h"
 
-#define DB_ARGS_MAX 32
+#define DB_ARGS_MAX 40
 
 typedef struct ZSTD_CCtx_s ZSTD_CCtx;
 typedef struct ZSTD_DCtx_s ZSTD_DCtx;
@@ -137,3 +137,5 @@ int64_t id_new(void);
 /* compressed: zstd with the leading dictionary byte of message.meta. */
 void meta_pack(struct db *db, struct slice meta, struct buf *out);
 MUST_USE enum err meta_unpack(struct db *db, struct arena *arena, struct slice packed, struct slice *meta);
+/* One that is damaged is empty: the rows around it are of use. */
+void meta_unpack_or_none(struct db *db, struct arena *arena, struct slice packed, struct slice *meta);

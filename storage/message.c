@@ -119,8 +119,8 @@ static enum err send_stops(struct db *db, const struct load *load, const struct 
     args_bytes_array(&args, prefix, count);
     args_i64_array(&args, number, count);
     enum err err = db_run(db,
-                          "select o_nth, o_result, o_mailbox, o_uid, o_modseq from deliver_1($1, $2, $3, $4, $5, $6, $7,"
-                          " $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+                          "select o_nth, o_result, o_mailbox, o_uid, o_modseq, o_auto_reply from deliver_2($1, $2, $3, $4,"
+                          " $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
                           &args, result);
     arena_close(&arena);
     return err;
@@ -135,6 +135,7 @@ static void read_results(const PGresult *r, const struct stop *stops, struct cha
         t->mailbox.n = res_i64(r, i, 2);
         t->uid = (uint32_t)res_i64(r, i, 3);
         t->modseq = res_i64(r, i, 4);
+        t->auto_reply = !t->result && res_bool(r, i, 5);
         if (!t->result)
             change_set_add(changes, (struct change){ t->account, t->mailbox, t->modseq, CHANGE_NEW });
     }
@@ -157,6 +158,7 @@ static enum err find_delivered(struct db *db, const struct stop *stop, struct ch
         t->mailbox.n = res_i64(r, 0, 0);
         t->uid = (uint32_t)res_i64(r, 0, 1);
         t->modseq = res_i64(r, 0, 2);
+        t->auto_reply = false; // not known any more: one answer too few
         change_set_add(changes, (struct change){ t->account, t->mailbox, t->modseq, CHANGE_NEW });
     }
     PQclear(r);

@@ -39,6 +39,7 @@ struct delivery_target {
     enum err result;           // out: ERR_OK, ERR_QUOTA, ERR_NOT_FOUND (account or mailbox gone), ERR_UNAVAILABLE
     uint32_t uid;              // out
     int64_t modseq;            // out
+    bool auto_reply;           // out: the account may want to answer (storage/vacation.h)
 };
 
 struct delivery {
@@ -169,7 +170,7 @@ MUST_USE enum err message_save_dates(struct db *db, struct account_id account, s
 struct message_row {
     struct message_id id;
     struct blob_id blob;
-    struct slice prefix, meta; // in the arena
+    struct slice prefix, meta; // in the arena; a damaged meta is empty
     int64_t thread, sent_us, size;
 };
 

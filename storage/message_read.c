@@ -161,7 +161,7 @@ enum err message_get(struct db *db, struct arena *arena, struct account_id accou
                           &args, &r);
     *row_count = err ? 0 : (size_t)PQntuples(r);
     *rows = arena_new(arena, struct message_row, *row_count + 1);
-    for (size_t i = 0; i < *row_count && !err; i++) {
+    for (size_t i = 0; i < *row_count; i++) {
         int n = (int)i;
         (*rows)[i] = (struct message_row){
             .id.n = res_i64(r, n, 0),
@@ -171,7 +171,7 @@ enum err message_get(struct db *db, struct arena *arena, struct account_id accou
             .sent_us = res_time(r, n, 5),
             .size = res_i64(r, n, 6),
         };
-        err = meta_unpack(db, arena, res_slice(r, n, 3), &(*rows)[i].meta);
+        meta_unpack_or_none(db, arena, res_slice(r, n, 3), &(*rows)[i].meta);
     }
     PQclear(r);
     return err;

@@ -38,3 +38,9 @@ enum err meta_unpack(struct db *db, struct arena *arena, struct slice packed, st
     *meta = slice_make(at, len);
     return ERR_OK;
 }
+
+void meta_unpack_or_none(struct db *db, struct arena *arena, struct slice packed, struct slice *meta)
+{
+    if (meta_unpack(db, arena, packed, meta))
+        *meta = SLICE_LIT("");
+}

@@ -1,15 +1,35 @@
-/* Mail to relay: written by submission and EAS SendMail, taken by the relay. */
+/* Mail to relay: written by submission_send (EAS and automatic replies) and by submission, taken by the relay. */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/arena.h"
 #include "base/err.h"
 #include "storage/message.h"
 
 struct outbox_entry {
     struct account_id account; // the sender
-    struct slice sender;       // envelope
+    struct slice sender;       // envelope; empty: the null path
     const struct slice *recipients;
     size_t recipient_count;
     struct octets octets;
 };
 /* One row per entry, committed on return. */
 MUST_USE enum err outbox_add(struct db *db, const struct outbox_entry *entry, int64_t *outbox_id);
+
+struct outbox_row {
+    int64_t id, created_us, next_try_us, size;
+    struct account_id account;
+    const char *login;  // of the account; "" when it is gone
+    const char *sender; // envelope
+    const char *const *recipients;
+    size_t recipient_count;
+    int32_t attempts;
+    const char *last_reply; // may be NULL
+    bool claimed;           // a relay is at it
+};
+/* Entries in the order they came, from behind `after` (0: the first) on, at most `max`. Texts live in the arena. */
+MUST_USE enum err outbox_list(struct db *db, struct arena *arena, int64_t after, uint32_t max, struct outbox_row **rows,
+                              size_t *count);
+/* Takes an entry out unsent. errors: ERR_NOT_FOUND; ERR_STATE: a relay is at it */
+MUST_USE enum err outbox_drop(struct db *db, int64_t outbox_id, struct account_id *account);

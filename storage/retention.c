@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "storage/mailbox_internal.h"
+#include "storage/search.h"
 #include "storage/sync_internal.h"
 
 #define RESTORES_PER_TRANSACTION 200u
@@ -44,9 +45,7 @@ static enum err read_rows(struct db *db, struct arena *arena, const PGresult *r,
                          .sent_us = res_time(r, n, 12),
                          .size = res_i64(r, n, 13) },
         };
-        enum err err = meta_unpack(db, arena, res_slice(r, n, 10), &row->message.meta);
-        if (err)
-            return err;
+        meta_unpack_or_none(db, arena, res_slice(r, n, 10), &row->message.meta);
     }
     return ERR_OK;
 }
@@ -169,12 +168,14 @@ enum err retention_purge(struct db *db, int64_t content_before_us, int64_t tombs
 {
     PGresult *r = NULL;
     enum err err = db_run_only(db, "delete from sent_client_id where at < now() - interval '" CLIENT_ID_KEPT "'", NULL, NULL);
+    if (!err) // longer than vacation.period_days can be
+        err = db_run_only(db, "delete from vacation_answered where at < now() - interval '31 days'", NULL, NULL);
     if (!err)
         err = db_run(db, "select account_id from account order by account_id", NULL, &r);
     for (int i = 0; !err && i < PQntuples(r); i++)
         err = purge_account(db, res_i64(r, i, 0), content_before_us, tombstone_before_us, report);
     PQclear(r);
-    return err;
+    return err ? err : search_clean(db, (struct account_id){ 0 });
 }
 
 /* One round of batches: *total rows in all. */

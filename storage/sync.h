@@ -144,15 +144,20 @@ MUST_USE enum err sync_delete(struct db *db, struct account_id account, struct d
                               struct mailbox_id mailbox, const uint32_t *items, size_t count, bool to_trash,
                               const struct actor *by, struct change_set *changes);
 /* Drafts: adds (item in *result) and replaces content under the same item, remembered under (key, client_id) and under
- * (key, item); a new text keeps the flags and keywords of the old one. A repeat that runs beside its first try, or behind
- * it, changes nothing and gives the same item. */
-MUST_USE enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device,
+ * (key, item) with result->detail as given; a new text keeps the flags and keywords of the old one. A repeat that runs
+ * beside its first try, or behind it, changes nothing and gives the same item and the detail of then, in the arena. */
+MUST_USE enum err sync_add_draft(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
                                  struct mailbox_id mailbox, struct slice key, struct slice client_id,
                                  struct append_item *item, struct sync_result *result, struct change_set *changes);
-MUST_USE enum err sync_change_draft(struct db *db, struct account_id account, struct device_id device,
-                                    struct mailbox_id mailbox, struct slice key, uint32_t item,
-                                    struct append_item *content, struct sync_result *result,
-                                    struct change_set *changes);
+struct draft_edit {
+    uint32_t item;
+    int64_t since; // refuse if somebody else gave the draft another text behind this clock; -1: the device's text counts
+    bool echo;     // the device does not know all of the outcome: tell it like any other change
+};
+/* errors: ERR_CONFLICT (by edit->since), ERR_NOT_FOUND */
+MUST_USE enum err sync_change_draft(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                                    struct mailbox_id mailbox, struct slice key, const struct draft_edit *edit,
+                                    struct append_item *content, struct sync_result *result, struct change_set *changes);
 /* MoveItems for one item: the new item in the target. A repeat of a move that was done answers the same.
  * errors: ERR_NOT_FOUND (source item), ERR_STATE (target mailbox gone), ERR_EXISTS (source and target are the same) */
 MUST_USE enum err sync_move(struct db *db, struct account_id account, struct device_id device, struct mailbox_id from,

@@ -144,8 +144,8 @@ static enum err write_ahead(struct db *db, struct append_item *item)
 
 /* Begins the transaction with the account locked, and asks again what the request did before: its repeat may have been
  * under way beside it. ERR_NOT_FOUND: nothing yet. Ended by db_end, whatever it gives. */
-static enum err begin_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
-                            struct slice key, struct slice client_id, struct sync_result *result)
+static enum err begin_draft(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                            struct mailbox_id mailbox, struct slice key, struct slice client_id, struct sync_result *result)
 {
     struct db_args args = { 0 };
     PGresult *locked = NULL;
@@ -158,13 +158,9 @@ static enum err begin_draft(struct db *db, struct account_id account, struct dev
     PQclear(locked);
     if (err)
         return err;
-    struct arena *arena = arena_open();
     err = sync_result_find(db, arena, account, device, mailbox, key, client_id, &before);
-    if (!err) {
-        result->err = before.err;
-        result->item = before.item;
-    }
-    arena_close(&arena);
+    if (!err)
+        *result = before;
     return err;
 }
 
@@ -174,9 +170,9 @@ static void add_changes(struct change_set *changes, const struct change_set *mad
         change_set_add(changes, made->items[i]);
 }
 
-enum err sync_add_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
-                        struct slice key, struct slice client_id, struct append_item *item, struct sync_result *result,
-                        struct change_set *changes)
+enum err sync_add_draft(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                        struct mailbox_id mailbox, struct slice key, struct slice client_id, struct append_item *item,
+                        struct sync_result *result, struct change_set *changes)
 {
     struct actor by = { .protocol = BY_EAS, .device = device };
     struct change_set made = { 0 };
@@ -185,7 +181,7 @@ enum err sync_add_draft(struct db *db, struct account_id account, struct device_
     enum err err = write_ahead(db, item);
     if (err)
         return err;
-    err = begin_draft(db, account, device, mailbox, key, client_id, result);
+    err = begin_draft(db, arena, account, device, mailbox, key, client_id, result);
     if (err == ERR_NOT_FOUND) {
         err = message_append(db, account, mailbox, item, 1, &by, &uidvalidity, &made);
         result->err = ERR_OK;
@@ -199,20 +195,30 @@ enum err sync_add_draft(struct db *db, struct account_id account, struct device_
     return err;
 }
 
-static enum err uid_of_item(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t item, uint32_t *uid,
-                            uint64_t *flags)
+/* The draft's row, unless somebody else gave it another text behind edit->since: the row that a text replaced says who
+ * replaced it, since it became a tombstone one step before the new row. */
+static enum err find_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
+                           const struct draft_edit *edit, uint32_t *uid, uint64_t *flags)
 {
     struct db_args args = { 0 };
     PGresult *result = NULL;
     args_i64(&args, account.n);
     args_i64(&args, mailbox.n);
-    args_i64(&args, item);
+    args_i64(&args, edit->item);
+    args_i64(&args, device.n);
+    args_i64(&args, edit->since);
     enum err err = db_run(db,
-                          "select uid, flags from placement where account_id = $1 and mailbox_id = $2 and removed_at is null"
-                          " and ((uid = $3 and item = uid) or (item <> uid and item = $3))",
+                          "select p.uid, p.flags, $5 >= 0 and p.item <> p.uid and p.modseq_content > $5 and not exists ("
+                          "  select 1 from placement o where o.account_id = $1 and o.mailbox_id = $2 and o.removed_how = 3"
+                          "   and o.modseq = p.modseq_content - 1 and o.changed_by = $4"
+                          "   and ((o.uid = $3 and o.item = o.uid) or (o.item <> o.uid and o.item = $3)))"
+                          " from placement p where p.account_id = $1 and p.mailbox_id = $2 and p.removed_at is null"
+                          " and ((p.uid = $3 and p.item = p.uid) or (p.item <> p.uid and p.item = $3))",
                           &args, &result);
     if (!err && PQntuples(result) == 0)
-        err = fail(&db->trace, ERR_NOT_FOUND, "item=%u", item);
+        err = fail(&db->trace, ERR_NOT_FOUND, "item=%u", edit->item);
+    if (!err && res_bool(result, 0, 2))
+        err = fail(&db->trace, ERR_CONFLICT, "item=%u has another text by now", edit->item);
     if (!err) {
         *uid = (uint32_t)res_i64(result, 0, 0);
         *flags = (uint64_t)res_i64(result, 0, 1);
@@ -221,25 +227,40 @@ static enum err uid_of_item(struct db *db, struct account_id account, struct mai
     return err;
 }
 
-enum err sync_change_draft(struct db *db, struct account_id account, struct device_id device, struct mailbox_id mailbox,
-                           struct slice key, uint32_t item, struct append_item *content, struct sync_result *result,
-                           struct change_set *changes)
+/* Takes back that the device was told of a row. */
+static enum err untell(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t uid)
+{
+    struct db_args args = { 0 };
+    args_i64(&args, account.n);
+    args_i64(&args, mailbox.n);
+    args_i64(&args, uid);
+    return db_run_only(db,
+                       "update placement set changed_by = null, modseq_before = null"
+                       " where account_id = $1 and mailbox_id = $2 and uid = $3",
+                       &args, NULL);
+}
+
+enum err sync_change_draft(struct db *db, struct arena *arena, struct account_id account, struct device_id device,
+                           struct mailbox_id mailbox, struct slice key, const struct draft_edit *edit,
+                           struct append_item *content, struct sync_result *result, struct change_set *changes)
 {
     struct actor by = { .protocol = BY_EAS, .device = device };
     struct change_set made = { 0 };
     uint32_t uid;
     char id[16];
-    snprintf(id, sizeof id, "%u", item);
+    snprintf(id, sizeof id, "%u", edit->item);
     enum err err = write_ahead(db, content);
     if (err)
         return err;
-    err = begin_draft(db, account, device, mailbox, key, slice_of(id), result);
+    err = begin_draft(db, arena, account, device, mailbox, key, slice_of(id), result);
     if (err == ERR_NOT_FOUND) {
-        err = uid_of_item(db, account, mailbox, item, &uid, &content->flags);
+        err = find_draft(db, account, device, mailbox, edit, &uid, &content->flags);
         if (!err)
             err = message_replace(db, account, mailbox, uid, content, &by, &made);
+        if (!err && edit->echo)
+            err = untell(db, account, mailbox, content->uid);
         result->err = ERR_OK;
-        result->item = item;
+        result->item = edit->item;
         if (!err)
             err = sync_result_put(db, account, device, mailbox, key, slice_of(id), result);
     }

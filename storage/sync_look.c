@@ -24,7 +24,8 @@ static enum err read_message(struct db *db, struct arena *arena, const PGresult 
         .sent_us = res_time(r, row, at + 5),
         .size = res_i64(r, row, at + 6),
     };
-    return meta_unpack(db, arena, res_slice(r, row, at + 3), &message->meta);
+    meta_unpack_or_none(db, arena, res_slice(r, row, at + 3), &message->meta);
+    return ERR_OK;
 }
 
 static void read_row(const PGresult *r, int row, struct placement *placement)
@@ -195,7 +196,7 @@ enum err sync_news(struct db *db, struct account_id account, struct device_id de
     args_i64(&args, SYNC_ADVANCE_ROWS);
     enum err err = db_run(db,
                           "select o_mailbox, o_news, o_gone, o_since, o_key, o_s, o_clock, o_a"
-                          " from sync_news_2($1, $2, $3, $4, $5) with ordinality"
+                          " from sync_news_3($1, $2, $3, $4, $5) with ordinality"
                           " n(o_mailbox, o_news, o_gone, o_since, o_key, o_s, o_clock, o_a, nth) order by nth",
                           &args, &result);
     for (int i = 0; !err && i < PQntuples(result); i++) {
@@ -225,7 +226,7 @@ static enum err find_position(struct db *db, struct account_id account, struct d
     args_i64(&args, mailbox.n);
     args_slice(&args, key);
     enum err err = db_run(db,
-                          "select s, a, b, nullif(date, '-infinity'), item from ("
+                          "select s, a, coalesce(b, 0), nullif(date, '-infinity'), coalesce(item, 0) from ("
                           " select given_key as key, given_s as s, given_a as a, given_b as b, given_date as date,"
                           "  given_item as item from sync_state where account_id = $1 and device_id = $2 and mailbox_id = $3"
                           " union all select used_key, used_s, used_a, used_b, used_date, used_item from sync_state"

@@ -5,20 +5,22 @@
 
 #include "storage/sync_internal.h"
 
+#define KEY_LEN 12u
+
+/* 72 random bits in base64url: what a state takes is read and written with every Sync. Older states have keys of 32 hex
+ * digits, which count as well. */
 void sync_key_new(char key[SYNC_KEY_MAX + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    unsigned char octets[SYNC_KEY_MAX / 2];
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    unsigned char octets[KEY_LEN];
     size_t got = 0;
     while (got < sizeof octets) {
         ssize_t n = getrandom(octets + got, sizeof octets - got, 0);
         got += n > 0 ? (size_t)n : 0;
     }
-    for (size_t i = 0; i < sizeof octets; i++) {
-        key[2 * i] = digits[octets[i] >> 4];
-        key[2 * i + 1] = digits[octets[i] & 15];
-    }
-    key[SYNC_KEY_MAX] = '\0';
+    for (size_t i = 0; i < sizeof octets; i++)
+        key[i] = digits[octets[i] & 63];
+    key[sizeof octets] = '\0';
 }
 
 enum err sync_key_check(struct db *db, struct slice key)
@@ -44,10 +46,10 @@ enum err sync_reset(struct db *db, struct arena *arena, struct account_id accoun
                           " forgotten as (delete from sync_result where account_id = $1 and device_id = $2 and mailbox_id = $3)"
                           " insert into sync_state as s (account_id, device_id, mailbox_id, generation, given_key, given_s,"
                           "  given_a, given_b, given_date, given_item, given_options, given_initial)"
-                          " select $1, $2, $3, 1, $4, modseq, top, top, '-infinity', 0, $5, true from look"
+                          " select $1, $2, $3, 1, $4, modseq, top, nullif(top, 0), '-infinity', null, $5, true from look"
                           " on conflict (account_id, device_id, mailbox_id) do update set generation = s.generation + 1,"
                           "  given_key = excluded.given_key, given_s = excluded.given_s, given_a = excluded.given_a,"
-                          "  given_b = excluded.given_b, given_date = excluded.given_date, given_item = 0,"
+                          "  given_b = excluded.given_b, given_date = excluded.given_date, given_item = null,"
                           "  given_options = excluded.given_options, given_initial = true, used_key = null, updated_at = now()"
                           " returning s.generation, s.given_s, s.given_a",
                           &args, &result);
@@ -79,7 +81,7 @@ enum err sync_begin(struct db *db, struct arena *arena, struct account_id accoun
                  " (select role from mailbox where account_id = $1 and mailbox_id = $3),"
                  " (select updated_at < now() - interval '1 day' from sync_state"
                  "  where account_id = $1 and device_id = $2 and mailbox_id = $3)"
-                 " from sync_begin_1($1, $2, $3, $4)",
+                 " from sync_begin_2($1, $2, $3, $4)",
                  &args, &result);
     if (!err) {
         *state = (struct sync_state){
@@ -143,8 +145,9 @@ enum err sync_commit(struct db *db, struct account_id account, struct device_id 
     args_i64(&args, next->cut.item);
     args_bytes(&args, options);
     enum err err = db_run_only(db,
-                               "update sync_state set given_key = $5, given_s = $6, given_a = $7, given_b = $8,"
-                               " given_date = coalesce($9, '-infinity'), given_item = $10, given_options = $11,"
+                               "update sync_state set given_key = $5, given_s = $6, given_a = $7, given_b = nullif($8, 0),"
+                               " given_date = coalesce($9, '-infinity'), given_item = nullif($10, 0), given_options = $11,"
+                               " used_options = nullif(coalesce(used_options, given_options), $11),"
                                " given_initial = false, updated_at = now()"
                                " where account_id = $1 and device_id = $2 and mailbox_id = $3 and generation = $4",
                                &args, &rows);
@@ -157,7 +160,7 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     const struct sync_position *at = &state->at, *next = &look->next;
     bool moved = look->rows_passed >= SYNC_ADVANCE_ROWS || next->b != at->b || next->cut.date_us != at->cut.date_us ||
                  next->cut.item != at->cut.item;
-    if (!moved && !state->old)
+    if (!moved && !state->old && !state->replay)
         return ERR_OK;
     struct db_args args = { 0 };
     args_i64(&args, account.n);
@@ -170,17 +173,16 @@ enum err sync_advance(struct db *db, struct account_id account, struct device_id
     args_i64(&args, next->b);
     args_time(&args, next->cut.date_us);
     args_i64(&args, next->cut.item);
-    // The key that the device holds: the given one if it came by it, else (since sync_begin) the used one as well.
+    args_i64(&args, state->generation);
+    // The device holds this key: a newer one that was given to it is as good as never given. Ping looks from the newest.
     return db_run_only(db,
-                       "update sync_state set"
-                       " given_s = case when given_key = $4 then $6 else given_s end,"
-                       " given_a = case when given_key = $4 then $7 else given_a end,"
-                       " given_b = case when given_key = $4 then $8 else given_b end,"
-                       " given_date = case when given_key = $4 then coalesce($9, '-infinity') else given_date end,"
-                       " given_item = case when given_key = $4 then $10 else given_item end,"
-                       " given_initial = given_initial and given_key <> $4,"
-                       " used_s = $6, used_a = $7, used_b = $8, used_date = coalesce($9, '-infinity'), used_item = $10,"
+                       "update sync_state set given_key = $4, given_s = $6, given_a = $7, given_b = nullif($8, 0),"
+                       " given_date = coalesce($9, '-infinity'), given_item = nullif($10, 0),"
+                       " given_options = coalesce(used_options, given_options), used_options = null, given_initial = false,"
+                       " used_s = $6, used_a = $7, used_b = nullif($8, 0), used_date = coalesce($9, '-infinity'),"
+                       " used_item = nullif($10, 0),"
                        " updated_at = now()"
-                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5",
+                       " where account_id = $1 and device_id = $2 and mailbox_id = $3 and used_key = $4 and used_s = $5"
+                       " and generation = $11",
                        &args, NULL);
 }

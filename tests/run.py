@@ -15,7 +15,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PROGRAM_LIMIT_S = 900  # one test program may take so long
+PROGRAM_LIMIT_S = int(os.environ.get("GODWIT_PROGRAM_LIMIT_S", "900"))  # one test program may take so long
 
 
 def psql(sql):

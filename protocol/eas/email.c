@@ -5,31 +5,6 @@
 #define FLAG_TYPE_DEFAULT "Flag for follow up"
 #define FILETIME_OF_1970_US INT64_C(11644473600000000)
 
-bool eas_is_smime(const struct mime_meta *meta)
-{
-    return meta->is_signed || meta->is_encrypted;
-}
-
-static bool is_delivery_report(const struct mime_meta *meta)
-{
-    if (!slice_eq(meta->parts[0].type, SLICE_LIT("multipart")) || !slice_eq(meta->parts[0].subtype, SLICE_LIT("report")))
-        return false;
-    for (size_t i = 1; i < meta->part_count; i++) {
-        if (slice_eq(meta->parts[i].subtype, SLICE_LIT("delivery-status")))
-            return true;
-    }
-    return false;
-}
-
-const char *eas_message_class(const struct mime_meta *meta)
-{
-    if (meta->is_encrypted)
-        return "IPM.Note.SMIME";
-    if (meta->is_signed)
-        return "IPM.Note.SMIME.MultipartSigned";
-    return is_delivery_report(meta) ? "REPORT.IPM.NOTE.NDR" : "IPM.Note";
-}
-
 /* Cut at the last address that fits. */
 static void write_addresses(struct wbxml_writer *writer, uint16_t tag, struct slice list)
 {
@@ -64,6 +39,30 @@ static struct slice take_address(struct slice *list)
     struct slice address = slice_trim(slice_head(*list, i));
     *list = slice_tail(*list, i < list->len ? i + 1 : i);
     return address;
+}
+
+/* One address: what stands behind a first one is not shown. */
+static void write_from(struct wbxml_writer *writer, struct slice from)
+{
+    struct slice first = take_address(&from);
+    write_addresses(writer, WB_Email_From, first.len ? first : SLICE_LIT("<unknown>"));
+}
+
+/* Several addresses are parted by semicolons here, and here only. */
+static void write_reply_to(struct wbxml_writer *writer, struct slice list)
+{
+    struct buf out = { 0 };
+    while (list.len) {
+        struct slice address = take_address(&list);
+        if (buf_len(&out) + 1 + address.len > EAS_ADDRESSES_MAX)
+            break;
+        if (buf_len(&out) && address.len)
+            buf_add_byte(&out, ';');
+        buf_add(&out, address);
+    }
+    if (buf_len(&out))
+        wbxml_text(writer, WB_Email_ReplyTo, buf_slice(&out));
+    buf_free(&out);
 }
 
 static struct slice display_name(struct slice address)
@@ -237,11 +236,23 @@ static void write_attachment(struct wbxml_writer *writer, const struct eas_email
     wbxml_end(writer, WB_AirSyncBase_Attachment);
 }
 
+/* A calendar that is shown as a meeting is none; one that could not be read stays in reach. The signature of a signed
+ * message is of no use without the message itself. */
+static bool is_listed(const struct eas_email *email, size_t index)
+{
+    const struct mime_meta *meta = email->meta;
+    if (meta->is_meeting && index == meta->meeting_part)
+        return !email->meeting;
+    if (eas_is_smime(meta) && index && slice_ends_nocase(meta->parts[index].subtype, SLICE_LIT("pkcs7-signature")))
+        return false;
+    return eas_part_is_attachment(meta, index);
+}
+
 static void write_attachments(struct wbxml_writer *writer, const struct eas_email *email)
 {
     bool started = false;
     for (size_t i = 0; i < email->meta->part_count; i++) {
-        if (!eas_part_is_attachment(email->meta, i))
+        if (!is_listed(email, i))
             continue;
         if (!started)
             wbxml_start(writer, WB_AirSyncBase_Attachments);
@@ -254,21 +265,12 @@ static void write_attachments(struct wbxml_writer *writer, const struct eas_emai
 
 /* ---- conversation ---- */
 
-static void put_u64(uint8_t *to, uint64_t number)
-{
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)(number >> (56 - 8 * i));
-}
-
-/* The thread's hash spread over sixteen octets: equal for all of a thread, for ever. */
 static void write_conversation(struct wbxml_writer *writer, const struct eas_email *email)
 {
-    uint64_t thread = (uint64_t)email->meta->thread;
-    if (thread == 0)
+    uint8_t id[EAS_CONVERSATION_ID_LEN], index[5];
+    if (email->meta->thread == 0)
         return;
-    uint8_t id[16], index[5];
-    put_u64(id, thread);
-    put_u64(id + 8, (thread ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9));
+    eas_conversation_id(email->meta->thread, id);
     int64_t date = email->meta->date_us > 0 ? email->meta->date_us : email->received_us;
     uint64_t filetime = (uint64_t)(date + FILETIME_OF_1970_US) * 10;
     for (int i = 0; i < 5; i++)
@@ -277,21 +279,36 @@ static void write_conversation(struct wbxml_writer *writer, const struct eas_ema
     wbxml_opaque(writer, WB_Email2_ConversationIndex, slice_make(index, sizeof index));
 }
 
+static bool in_address(struct slice list, size_t at)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.@";
+    return at < list.len && slice_span(slice_head(slice_tail(list, at), 1), letters) == 1;
+}
+
 static bool names_owner(struct slice list, struct slice owner)
 {
     for (size_t i = 0; i + owner.len <= list.len; i++) {
-        if (slice_eq_nocase(slice_head(slice_tail(list, i), owner.len), owner))
+        if (slice_eq_nocase(slice_head(slice_tail(list, i), owner.len), owner) && !in_address(list, i + owner.len) &&
+            (i == 0 || !in_address(list, i - 1)))
             return true;
     }
     return false;
+}
+
+static void write_last_verb(struct wbxml_writer *writer, const struct eas_email *email)
+{
+    uint8_t verb = email->verb ? email->verb : email->answered ? 1 : email->forwarded ? 3 : 0;
+    if (verb)
+        wbxml_u64(writer, WB_Email2_LastVerbExecuted, verb);
+    if (email->verb && email->verb_time.len)
+        wbxml_text(writer, WB_Email2_LastVerbExecutionTime, email->verb_time);
 }
 
 static void write_email2(struct wbxml_writer *writer, const struct eas_email *email)
 {
     const struct mime_meta *meta = email->meta;
     write_conversation(writer, email);
-    if (email->answered || email->forwarded)
-        wbxml_cstr(writer, WB_Email2_LastVerbExecuted, email->answered ? "1" : "3");
+    write_last_verb(writer, email);
     bool mine = names_owner(meta->from, email->owner);
     if (email->owner.len && !mine && !names_owner(meta->to, email->owner) && !names_owner(meta->cc, email->owner))
         wbxml_cstr(writer, WB_Email2_ReceivedAsBcc, "1");
@@ -307,10 +324,10 @@ void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email)
     eas_date_format(email->received_us, date);
     write_addresses(writer, WB_Email_To, meta->to);
     write_addresses(writer, WB_Email_Cc, meta->cc);
-    write_addresses(writer, WB_Email_From, meta->from.len ? meta->from : SLICE_LIT("<unknown>"));
+    write_from(writer, meta->from);
     wbxml_text(writer, WB_Email_Subject, meta->subject);
     if (meta->reply_to.len && !slice_eq(meta->reply_to, meta->from))
-        write_addresses(writer, WB_Email_ReplyTo, meta->reply_to);
+        write_reply_to(writer, meta->reply_to);
     wbxml_cstr(writer, WB_Email_DateReceived, date);
     write_display_to(writer, meta->to);
     struct slice topic = thread_topic(meta->subject);
@@ -321,10 +338,15 @@ void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email)
     write_attachments(writer, email);
     if (email->body)
         eas_body_write(writer, email->body);
-    wbxml_cstr(writer, WB_Email_MessageClass, eas_message_class(meta));
+    wbxml_cstr(writer, WB_Email_MessageClass,
+               email->meeting ? eas_meeting_class(email->meeting)
+                              : eas_message_class(meta, email->report, email->is_receipt));
+    if (email->meeting)
+        eas_meeting_write(writer, email->version, email->meeting, email->received_us);
     wbxml_cstr(writer, WB_Email_InternetCPID, "65001");
     write_flag(writer, &email->flag);
-    wbxml_cstr(writer, WB_Email_ContentClass, "urn:content-classes:message");
+    wbxml_cstr(writer, WB_Email_ContentClass,
+               email->meeting ? "urn:content-classes:calendarmessage" : "urn:content-classes:message");
     if (email->body)
         wbxml_cstr(writer, WB_AirSyncBase_NativeBodyType, email->native_html ? "2" : "1");
     if (email->version >= 140)
@@ -402,6 +424,8 @@ enum err eas_change_parse(const struct wbxml_node *data, int version, struct are
     for (const struct wbxml_node *child = data ? data->child : NULL; child && !err; child = child->next) {
         switch (child->tag) {
         case WB_Email_Read:
+            if (!wbxml_is_bool(child))
+                return ERR_SYNTAX;
             change->read = wbxml_bool(child, true);
             break;
         case WB_Email_Flag:
@@ -417,10 +441,19 @@ enum err eas_change_parse(const struct wbxml_node *data, int version, struct are
         case WB_Email2_Sender:
         case WB_Email2_ReceivedAsBcc:
         case WB_Email2_UmCallerID:
+        case WB_Email2_UmUserNotes:
             return ERR_SYNTAX; // MS-ASEMAIL 2.2.2: the server's alone
         default:
             change->has_content = true;
         }
     }
     return err;
+}
+
+/* ---- what a draft is answered with ---- */
+
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta)
+{
+    struct eas_email email = { .meta = meta, .received_us = meta->date_us };
+    write_conversation(writer, &email);
 }

@@ -6,6 +6,8 @@
 #include "protocol/eas/category.h"
 #include "protocol/eas/date.h"
 #include "protocol/eas/ids.h"
+#include "protocol/eas/meeting.h"
+#include "protocol/eas/message_class.h"
 #include "protocol/mime/meta.h"
 #include "protocol/wbxml/wbxml.h"
 
@@ -33,6 +35,11 @@ struct eas_email {
     struct eas_item_id id;            // for FileReferences
     int64_t received_us;
     bool read, answered, forwarded;
+    uint8_t verb;                     // LastVerbExecuted: 1 reply, 2 reply to all, 3 forward; 0: the flags tell
+    struct slice verb_time;           // as it goes on the wire; empty: unknown
+    enum eas_report report;
+    bool is_receipt;                  // of S/MIME
+    const struct calendar_meeting *meeting; // NULL: plain mail
     struct eas_flag flag;
     const struct slice *categories;   // names, not keywords
     size_t category_count;
@@ -46,8 +53,6 @@ struct eas_email {
 void eas_email_write(struct wbxml_writer *writer, const struct eas_email *email);
 /* Read, Flag and (14.0 and later) Categories alone: a Change that leaves the content as it is. */
 void eas_email_write_flags(struct wbxml_writer *writer, const struct eas_email *email);
-const char *eas_message_class(const struct mime_meta *meta);
-bool eas_is_smime(const struct mime_meta *meta);
 /* Whether a part is listed as attachment, and its name (never empty; in the arena when made up). */
 bool eas_part_is_attachment(const struct mime_meta *meta, size_t part);
 /* The part's name for display; text lives in meta or in name_room. */
@@ -68,3 +73,5 @@ struct eas_change {
 /* Reads ApplicationData of a Change. errors: ERR_SYNTAX (item Status 6: bad values), ERR_LIMIT (too many categories) */
 MUST_USE enum err eas_change_parse(const struct wbxml_node *data, int version, struct arena *arena,
                                    struct eas_change *change);
+/* ConversationId and ConversationIndex alone; nothing for a message without a thread. */
+void eas_email_write_conversation(struct wbxml_writer *writer, const struct mime_meta *meta);

@@ -54,3 +54,29 @@ void eas_attachment_id_format(struct eas_attachment_id id, char text[EAS_ID_SIZE
 {
     snprintf(text, EAS_ID_SIZE, "%" PRIi64 ":%" PRIu32 ":%" PRIu32, id.item.mailbox, id.item.item, id.part);
 }
+
+/* The thread's hash spread over sixteen octets: equal for all of a thread, for ever. */
+static void put_u64(uint8_t *to, uint64_t number)
+{
+    for (int i = 0; i < 8; i++)
+        to[i] = (uint8_t)(number >> (56 - 8 * i));
+}
+
+void eas_conversation_id(int64_t thread, uint8_t id[EAS_CONVERSATION_ID_LEN])
+{
+    put_u64(id, (uint64_t)thread);
+    put_u64(id + 8, ((uint64_t)thread ^ UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xBF58476D1CE4E5B9));
+}
+
+bool eas_conversation_parse(struct slice id, int64_t *thread)
+{
+    uint8_t ours[EAS_CONVERSATION_ID_LEN];
+    uint64_t number = 0;
+    if (id.len != sizeof ours)
+        return false;
+    for (int i = 0; i < 8; i++)
+        number = number << 8 | (uint8_t)id.at[i];
+    eas_conversation_id((int64_t)number, ours);
+    *thread = (int64_t)number;
+    return slice_eq(slice_make(ours, sizeof ours), id);
+}

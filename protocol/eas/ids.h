@@ -28,3 +28,8 @@ bool eas_attachment_id_parse(struct slice text, struct eas_attachment_id *id);
 void eas_folder_id_format(int64_t mailbox, char text[EAS_ID_SIZE]);
 void eas_item_id_format(struct eas_item_id id, char text[EAS_ID_SIZE]);
 void eas_attachment_id_format(struct eas_attachment_id id, char text[EAS_ID_SIZE]);
+
+/* The ConversationId of a thread, and back; false for one that we never gave out. */
+#define EAS_CONVERSATION_ID_LEN 16u
+void eas_conversation_id(int64_t thread, uint8_t id[EAS_CONVERSATION_ID_LEN]);
+bool eas_conversation_parse(struct slice id, int64_t *thread);

@@ -3,10 +3,30 @@
 #define PACK_VERSION 1
 #define FILTER_MAX 7u // 6 and 7 are for calendars by the book, but real clients send them for mail
 
+/* MS-ASAIRS 2.2.2.12: each child once, in this order. */
+static bool is_in_order(const struct wbxml_node *node)
+{
+    static const uint16_t order[] = { WB_AirSyncBase_Type, WB_AirSyncBase_TruncationSize, WB_AirSyncBase_AllOrNone,
+                                      WB_AirSyncBase_Preview };
+    size_t at = 0, count = sizeof order / sizeof *order;
+    for (const struct wbxml_node *child = node->child; child; child = child->next) {
+        size_t place = 0;
+        while (place < count && order[place] != child->tag)
+            place++;
+        if (place < count && place < at)
+            return false;
+        if (place < count)
+            at = place + 1;
+    }
+    return true;
+}
+
 static enum err parse_preference(const struct wbxml_node *node, struct eas_body_preference *preference)
 {
     *preference = (struct eas_body_preference){ 0 };
     uint64_t number;
+    if (!is_in_order(node))
+        return ERR_SYNTAX;
     if (!wbxml_number(wbxml_child(node, WB_AirSyncBase_Type), EAS_BODY_MIME, &number) || number < EAS_BODY_TEXT)
         return ERR_SYNTAX;
     preference->type = (uint8_t)number;
@@ -18,7 +38,7 @@ static enum err parse_preference(const struct wbxml_node *node, struct eas_body_
         preference->truncation = (uint32_t)number;
     }
     const struct wbxml_node *all = wbxml_child(node, WB_AirSyncBase_AllOrNone);
-    if (all && (all->text.len > 1 || wbxml_count(node, WB_AirSyncBase_AllOrNone) > 1))
+    if (all && !wbxml_is_bool(all))
         return ERR_SYNTAX;
     preference->all_or_none = wbxml_bool(all, false) && preference->has_truncation;
     const struct wbxml_node *preview = wbxml_child(node, WB_AirSyncBase_Preview);

@@ -5,15 +5,6 @@
 
 /* ---- Sync ---- */
 
-static bool is_only_flags(const struct wbxml_node *data)
-{
-    for (const struct wbxml_node *child = data ? data->child : NULL; child; child = child->next) {
-        if (child->tag != WB_Email_Read && child->tag != WB_Email_Flag && child->tag != WB_Email_Categories)
-            return false;
-    }
-    return true;
-}
-
 static enum err parse_command(const struct wbxml_node *node, struct eas_sync_command *command)
 {
     switch (node->tag) {
@@ -37,9 +28,9 @@ static enum err parse_command(const struct wbxml_node *node, struct eas_sync_com
     command->has_class = slice_eq_nocase(wbxml_child_text(node, WB_AirSync_Class), SLICE_LIT("SMS"));
     command->send = wbxml_child(node, WB_Email2_Send) != NULL;
     command->data = wbxml_child(node, WB_AirSync_ApplicationData);
-    bool add = command->kind == EAS_SYNC_ADD;
-    struct slice id = add ? command->client_id : command->server_id;
-    return id.len && id.len <= EAS_ID_MAX ? ERR_OK : ERR_SYNTAX;
+    if (command->kind == EAS_SYNC_ADD)
+        return command->client_id.len && command->client_id.len <= EAS_ID_MAX ? ERR_OK : ERR_SYNTAX;
+    return command->server_id.len || command->kind == EAS_SYNC_FETCH ? ERR_OK : ERR_SYNTAX;
 }
 
 static enum err parse_commands(const struct wbxml_node *node, struct arena *arena, struct eas_collection *collection)
@@ -55,8 +46,7 @@ static enum err parse_commands(const struct wbxml_node *node, struct arena *aren
         enum err err = parse_command(child, &commands[at]);
         if (err)
             return err;
-        collection->only_flags &= commands[at].kind == EAS_SYNC_CHANGE && is_only_flags(commands[at].data);
-        at++;
+        at += commands[at].kind != EAS_SYNC_FETCH || commands[at].server_id.len; // BlackBerry fetches nothing
     }
     collection->commands = commands;
     collection->command_count = at;
@@ -66,20 +56,25 @@ static enum err parse_commands(const struct wbxml_node *node, struct arena *aren
 /* Two Options are for SMS and the default class: the one that is not SMS counts. */
 static void parse_options(const struct wbxml_node *node, struct eas_collection *collection)
 {
-    size_t plain = 0;
+    size_t plain = 0, sms = 0;
     for (const struct wbxml_node *options = wbxml_child(node, WB_AirSync_Options); options;
          options = wbxml_same(options)) {
-        if (slice_eq_nocase(wbxml_child_text(options, WB_AirSync_Class), SLICE_LIT("SMS")))
+        struct slice class = wbxml_child_text(options, WB_AirSync_Class);
+        if (slice_eq_nocase(class, SLICE_LIT("SMS"))) {
+            sms++;
             continue;
+        }
+        if (class.len)
+            collection->class = class;
         collection->has_options = true;
         collection->options_err = eas_options_parse(options, &collection->options);
         plain++;
     }
-    if (plain > 1)
+    if (plain > 1 || sms > 1)
         collection->options_err = ERR_SYNTAX;
     const struct wbxml_node *mode = wbxml_child(node, WB_AirSync_ConversationMode);
-    if (mode)
-        collection->options.conversation_mode = wbxml_bool(mode, false);
+    collection->has_mode = mode != NULL;
+    collection->options.conversation_mode = wbxml_bool(mode, false);
 }
 
 static uint32_t window_of(const struct wbxml_node *node, uint32_t otherwise)
@@ -92,11 +87,12 @@ static uint32_t window_of(const struct wbxml_node *node, uint32_t otherwise)
 
 static enum err parse_collection(const struct wbxml_node *node, struct arena *arena, struct eas_collection *collection)
 {
-    *collection = (struct eas_collection){ .options = EAS_OPTIONS_DEFAULT, .only_flags = true };
+    *collection = (struct eas_collection){ .options = EAS_OPTIONS_DEFAULT };
     collection->key = slice_trim(wbxml_child_text(node, WB_AirSync_SyncKey));
     collection->key_given = collection->key.len > 0;
     collection->id = wbxml_child_text(node, WB_AirSync_CollectionId);
-    if (collection->id.len == 0 || collection->id.len > EAS_ID_MAX)
+    collection->class = wbxml_child_text(node, WB_AirSync_Class);
+    if (collection->id.len == 0)
         return ERR_SYNTAX;
     bool prime = slice_eq(collection->key, SLICE_LIT("0"));
     collection->get_changes = !prime && wbxml_bool(wbxml_child(node, WB_AirSync_GetChanges), true);
@@ -229,7 +225,7 @@ static bool unpack_sync(struct slice in, struct arena *arena, struct eas_sync_re
     request->collections = arena_new(arena, struct eas_collection, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         struct eas_collection *collection = &request->collections[i];
-        *collection = (struct eas_collection){ .options = EAS_OPTIONS_DEFAULT, .only_flags = true };
+        *collection = (struct eas_collection){ .options = EAS_OPTIONS_DEFAULT };
         if (!take_text(&in, &collection->id) || !take_u32(&in, &collection->window) || !take_u32(&in, &flags))
             return false;
         collection->deletes_as_moves = flags & KEPT_MOVES;

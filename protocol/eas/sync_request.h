@@ -9,7 +9,7 @@
 #define EAS_WINDOW_MAX 512u
 #define EAS_WINDOW_DEFAULT 100u
 #define EAS_COMMANDS_MAX 1000u  // Add, Change, Delete, Fetch of one request
-#define EAS_ID_MAX 64u          // octets of SyncKey, CollectionId, ServerId, ClientId
+#define EAS_ID_MAX 64u          // octets of SyncKey, ClientId and the id of a watched folder
 #define EAS_COLLECTIONS_MAX 1000u
 
 enum eas_sync_kind { EAS_SYNC_ADD, EAS_SYNC_CHANGE, EAS_SYNC_DELETE, EAS_SYNC_FETCH };
@@ -28,12 +28,12 @@ struct eas_collection {
     bool get_changes;      // as it applies: 7.5 of the digest
     bool deletes_as_moves; // default true
     uint32_t window;       // 1..512
-    bool has_options;
+    struct slice class;    // as given, in Collection or Options, not SMS; empty when absent
+    bool has_options, has_mode;
     enum err options_err;  // ERR_SYNTAX: Status 4; ERR_DENIED: 164
     struct eas_options options;
-    const struct eas_sync_command *commands;
+    const struct eas_sync_command *commands; // without Fetches of nothing
     size_t command_count;
-    bool only_flags; // no commands but Changes without content: a hanging Sync may still wait
 };
 
 struct eas_sync_request {

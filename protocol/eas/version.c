@@ -14,5 +14,5 @@ int eas_version_parse(struct slice text)
 
 bool eas_version_is_served(int version)
 {
-    return version == 121 || version == 140 || version == 141 || version == 160 || version == 161;
+    return version == 120 || version == 121 || version == 140 || version == 141 || version == 160 || version == 161;
 }

@@ -2,7 +2,9 @@
 
 #include "protocol/imap/scan.h"
 
-enum argument { ARG_NONE, ARG_TEXT, ARG_DATE, ARG_NUMBER, ARG_NZ_NUMBER, ARG_KEYWORD };
+#define OBJECT_ID_MAX 255u
+
+enum argument { ARG_NONE, ARG_TEXT, ARG_DATE, ARG_NUMBER, ARG_NZ_NUMBER, ARG_KEYWORD, ARG_OBJECT };
 
 static const struct {
     const char *name;
@@ -19,7 +21,7 @@ static const struct {
     { "CC", SEARCH_CC, ARG_TEXT, 0, false },
     { "DELETED", SEARCH_FLAG, ARG_NONE, SCAN_DELETED, false },
     { "DRAFT", SEARCH_FLAG, ARG_NONE, SCAN_DRAFT, false },
-    { "EMAILID", SEARCH_EMAILID, ARG_TEXT, 0, false },
+    { "EMAILID", SEARCH_EMAILID, ARG_OBJECT, 0, false },
     { "FLAGGED", SEARCH_FLAG, ARG_NONE, SCAN_FLAGGED, false },
     { "FROM", SEARCH_FROM, ARG_TEXT, 0, false },
     { "KEYWORD", SEARCH_KEYWORD, ARG_KEYWORD, 0, false },
@@ -28,6 +30,7 @@ static const struct {
     { "OLDER", SEARCH_OLDER, ARG_NZ_NUMBER, 0, false },
     { "ON", SEARCH_ON, ARG_DATE, 0, false },
     { "RECENT", SEARCH_RECENT, ARG_NONE, 0, false },
+    { "SAVEDATESUPPORTED", SEARCH_SAVEDATESUPPORTED, ARG_NONE, 0, false },
     { "SAVEDBEFORE", SEARCH_SAVEDBEFORE, ARG_DATE, 0, false },
     { "SAVEDON", SEARCH_SAVEDON, ARG_DATE, 0, false },
     { "SAVEDSINCE", SEARCH_SAVEDSINCE, ARG_DATE, 0, false },
@@ -39,7 +42,7 @@ static const struct {
     { "SMALLER", SEARCH_SMALLER, ARG_NUMBER, 0, false },
     { "SUBJECT", SEARCH_SUBJECT, ARG_TEXT, 0, false },
     { "TEXT", SEARCH_TEXT, ARG_TEXT, 0, false },
-    { "THREADID", SEARCH_THREADID, ARG_TEXT, 0, false },
+    { "THREADID", SEARCH_THREADID, ARG_OBJECT, 0, false },
     { "TO", SEARCH_TO, ARG_TEXT, 0, false },
     { "UNANSWERED", SEARCH_FLAG, ARG_NONE, SCAN_ANSWERED, true },
     { "UNDELETED", SEARCH_FLAG, ARG_NONE, SCAN_DELETED, true },
@@ -128,13 +131,11 @@ static enum err take_header(struct parser *p, struct slice *in, struct search_ke
     if (!scan_sp(in) || scan_astring(in, p->arena, &k->field) || !scan_sp(in) ||
         scan_astring(in, p->arena, &k->text))
         return ERR_SYNTAX;
-    p->program->needs_message = true;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (k->text.len && slice_eq_nocase(k->field, slice_of(known[i].field))) {
             k->op = known[i].op;
             return ERR_OK;
         }
-    p->program->needs_octets = true;
     return ERR_OK;
 }
 
@@ -155,30 +156,15 @@ static enum err take_modseq(struct parser *p, struct slice *in, struct search_ke
     return scan_number64(in, &(*key)->number) ? ERR_OK : ERR_SYNTAX;
 }
 
-static void judge(struct parser *p, enum search_op op)
+/* objectid = 1*255(ALPHA / DIGIT / "_" / "-") (RFC 8474 7) */
+static bool take_object_id(struct slice *in, struct slice *id)
 {
-    switch (op) {
-    case SEARCH_BODY:
-    case SEARCH_TEXT:
-        p->program->needs_octets = true;
-        // fall through
-    case SEARCH_FROM:
-    case SEARCH_TO:
-    case SEARCH_CC:
-    case SEARCH_BCC:
-    case SEARCH_SUBJECT:
-    case SEARCH_SENTBEFORE:
-    case SEARCH_SENTON:
-    case SEARCH_SENTSINCE:
-    case SEARCH_SAVEDBEFORE:
-    case SEARCH_SAVEDON:
-    case SEARCH_SAVEDSINCE:
-    case SEARCH_THREADID:
-        p->program->needs_message = true;
-        break;
-    default:
-        break;
-    }
+    size_t len = slice_span(*in, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+    if (len == 0 || len > OBJECT_ID_MAX)
+        return false;
+    *id = slice_head(*in, len);
+    *in = slice_tail(*in, len);
+    return true;
 }
 
 static enum err take_named(struct parser *p, struct slice *in, size_t row, struct search_key **key)
@@ -202,6 +188,10 @@ static enum err take_named(struct parser *p, struct slice *in, size_t row, struc
         if (!scan_atom(in, &k->text))
             return ERR_SYNTAX;
         break;
+    case ARG_OBJECT:
+        if (!take_object_id(in, &k->text))
+            return ERR_SYNTAX;
+        break;
     case ARG_DATE:
         if (!scan_date(in, &days))
             return ERR_SYNTAX;
@@ -217,7 +207,6 @@ static enum err take_named(struct parser *p, struct slice *in, size_t row, struc
         k->number = number;
         break;
     }
-    judge(p, k->op);
     *key = keys[row].negated ? negate(p, k) : k;
     return ERR_OK;
 }
@@ -298,6 +287,9 @@ static enum err take_returns(struct slice *in, struct search_program *program)
             i++;
         if (i == sizeof options / sizeof *options)
             return ERR_SYNTAX;
+        // A second PARTIAL, or one beside ALL, is refused below (RFC 9394 3.1).
+        if (options[i].bit == SEARCH_RETURN_PARTIAL && program->returns & SEARCH_RETURN_PARTIAL)
+            return ERR_SYNTAX;
         program->returns |= options[i].bit;
         if (options[i].bit == SEARCH_RETURN_PARTIAL) {
             if (!scan_sp(in) || !take_partial_number(in, &program->partial_first) || !slice_take(in, ':') ||
@@ -306,32 +298,107 @@ static enum err take_returns(struct slice *in, struct search_program *program)
                 return ERR_SYNTAX;
         }
     } while (scan_sp(in));
-    return slice_take(in, ')') ? ERR_OK : ERR_SYNTAX;
+    if ((program->returns & SEARCH_RETURN_PARTIAL) && (program->returns & SEARCH_RETURN_ALL))
+        return ERR_SYNTAX;
+    if (!slice_take(in, ')'))
+        return ERR_SYNTAX;
+    if (program->returns == 0)
+        program->returns = SEARCH_RETURN_ALL;
+    return ERR_OK;
+}
+
+/* RETURN of SEARCH and SORT, with the space behind it. */
+static enum err take_return_option(struct slice *in, struct search_program *program)
+{
+    if (!scan_word(in, "RETURN"))
+        return ERR_OK;
+    enum err err = take_returns(in, program);
+    return err ? err : scan_sp(in) ? ERR_OK : ERR_SYNTAX;
+}
+
+/* The keys, up to the end. */
+static enum err take_all_keys(struct slice *in, struct arena *arena, struct search_program *program)
+{
+    struct parser p = { arena, program, 0 };
+    enum err err = take_keys(&p, in, 0, &program->root);
+    return !err && in->len ? ERR_SYNTAX : err;
 }
 
 enum err search_parse(struct slice *in, struct arena *arena, struct search_program *program)
 {
     struct search_program result = { 0 };
-    struct parser p = { arena, &result, 0 };
     struct slice rest = *in;
-    struct search_key *root;
-    enum err err = ERR_OK;
-    if (scan_word(&rest, "RETURN")) {
-        err = take_returns(&rest, &result);
-        if (!err && !scan_sp(&rest))
-            err = ERR_SYNTAX;
-    }
+    enum err err = take_return_option(&rest, &result);
     if (!err && scan_word(&rest, "CHARSET")) {
         if (!scan_sp(&rest) || scan_astring(&rest, arena, &result.charset) || !scan_sp(&rest))
             err = ERR_SYNTAX;
     }
     if (!err)
-        err = take_keys(&p, &rest, 0, &root);
-    if (!err && rest.len)
-        err = ERR_SYNTAX;
+        err = take_all_keys(&rest, arena, &result);
     if (err)
         return err;
-    result.root = root;
+    *program = result;
+    *in = rest;
+    return ERR_OK;
+}
+
+/* charset SP search-key *(SP search-key) */
+static enum err take_charset_and_keys(struct slice *in, struct arena *arena, struct search_program *program)
+{
+    if (scan_astring(in, arena, &program->charset) || !program->charset.len || !scan_sp(in))
+        return ERR_SYNTAX;
+    return take_all_keys(in, arena, program);
+}
+
+static enum err take_sort_keys(struct slice *in, struct sort_program *program)
+{
+    static const char *const names[] = { "ARRIVAL", "CC", "DATE", "DISPLAYFROM", "DISPLAYTO", "FROM", "SIZE", "SUBJECT", "TO" };
+    if (!slice_take(in, '('))
+        return ERR_SYNTAX;
+    do {
+        size_t i = 0;
+        bool reverse = scan_word(in, "REVERSE");
+        if (reverse && !scan_sp(in))
+            return ERR_SYNTAX;
+        while (i < sizeof names / sizeof *names && !scan_word(in, names[i]))
+            i++;
+        if (i == sizeof names / sizeof *names)
+            return ERR_SYNTAX;
+        if (program->count == SORT_KEYS_MAX)
+            return ERR_LIMIT;
+        program->keys[program->count++] = (struct sort_key){ (enum sort_by)i, reverse };
+    } while (scan_sp(in));
+    return slice_take(in, ')') ? ERR_OK : ERR_SYNTAX;
+}
+
+enum err sort_parse(struct slice *in, struct arena *arena, struct sort_program *program)
+{
+    struct sort_program result = { 0 };
+    struct slice rest = *in;
+    enum err err = take_return_option(&rest, &result.search);
+    if (!err)
+        err = take_sort_keys(&rest, &result);
+    if (!err && !scan_sp(&rest))
+        err = ERR_SYNTAX;
+    if (!err)
+        err = take_charset_and_keys(&rest, arena, &result.search);
+    if (err)
+        return err;
+    *program = result;
+    *in = rest;
+    return ERR_OK;
+}
+
+enum err thread_parse(struct slice *in, struct arena *arena, struct thread_program *program)
+{
+    struct thread_program result = { 0 };
+    struct slice rest = *in;
+    result.by_subject = scan_word(&rest, "ORDEREDSUBJECT");
+    if ((!result.by_subject && !scan_word(&rest, "REFERENCES")) || !scan_sp(&rest))
+        return ERR_SYNTAX;
+    enum err err = take_charset_and_keys(&rest, arena, &result.search);
+    if (err)
+        return err;
     *program = result;
     *in = rest;
     return ERR_OK;

@@ -47,6 +47,7 @@ enum search_op {
     SEARCH_MODSEQ, // number
     SEARCH_EMAILID,
     SEARCH_THREADID,
+    SEARCH_SAVEDATESUPPORTED,
 };
 
 struct search_key {
@@ -74,9 +75,33 @@ struct search_program {
     int64_t partial_first, partial_last; // as written; negative from the end
     struct slice charset;          // empty: none given
     bool uses_modseq;
-    bool needs_message; // some key needs more than the snapshot has
-    bool needs_octets;  // BODY or TEXT or an arbitrary HEADER
 };
 
 /* Parses what follows "SEARCH ": [RETURN (...)] [CHARSET x] keys, up to the end. errors: ERR_SYNTAX, ERR_LIMIT */
 MUST_USE enum err search_parse(struct slice *in, struct arena *arena, struct search_program *program);
+
+/* ---- SORT and THREAD (RFC 5256), on the same keys ---- */
+
+#define SORT_KEYS_MAX 16u
+
+enum sort_by { SORT_ARRIVAL, SORT_CC, SORT_DATE, SORT_DISPLAYFROM, SORT_DISPLAYTO, SORT_FROM, SORT_SIZE, SORT_SUBJECT, SORT_TO };
+
+struct sort_key {
+    enum sort_by by;
+    bool reverse;
+};
+
+struct sort_program {
+    struct sort_key keys[SORT_KEYS_MAX];
+    size_t count;
+    struct search_program search; // its charset is always given
+};
+/* [RETURN (...) SP] "(" sort keys ")" SP charset SP search keys. errors: ERR_SYNTAX, ERR_LIMIT */
+MUST_USE enum err sort_parse(struct slice *in, struct arena *arena, struct sort_program *program);
+
+struct thread_program {
+    bool by_subject; // ORDEREDSUBJECT; else REFERENCES
+    struct search_program search;
+};
+/* algorithm SP charset SP search keys. errors: ERR_SYNTAX (also an algorithm that is not offered), ERR_LIMIT */
+MUST_USE enum err thread_parse(struct slice *in, struct arena *arena, struct thread_program *program);

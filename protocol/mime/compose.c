@@ -1,6 +1,7 @@
 #include "protocol/mime/compose.h"
 
 #include <gmime/gmime.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -119,6 +120,12 @@ static GMimeObject *build_body(const struct mime_draft *draft)
         body = text_part(draft->html, "html");
     } else {
         body = text_part(draft->text, "plain");
+    }
+    if (draft->calendar.len) {
+        body = wrap(body, "alternative");
+        GMimeObject *calendar = text_part(draft->calendar, "calendar");
+        g_mime_object_set_content_type_parameter(calendar, "method", draft->method);
+        add_to(body, calendar);
     }
     for (int pass = 0; pass < 2; pass++) {
         bool want_inline = pass == 0, wrapped = false;
@@ -266,6 +273,16 @@ void mime_recipients(struct slice raw, struct arena *arena, struct slice **recip
             *from = mime_address_spec(&senders.items[k], arena);
 }
 
+bool mime_says_when(struct slice raw)
+{
+    struct arena *arena = arena_open();
+    struct mime_fields fields;
+    mime_fields_read(header_of(raw), arena, &fields);
+    bool says = fields.value[FIELD_MESSAGE_ID].len || fields.value[FIELD_DATE].len;
+    arena_close(&arena);
+    return says;
+}
+
 void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
 {
     struct arena *arena = arena_open();
@@ -281,21 +298,23 @@ void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
         g_free(date);
         g_date_time_unref(now);
     }
-    if (!fields.value[FIELD_MESSAGE_ID].len) {
+    struct slice id[1];
+    bool has_id = mime_message_ids(fields.value[FIELD_MESSAGE_ID], id, 1) > 0;
+    if (!has_id) {
         mime_library();
         char *domain = domain_of(from);
-        char *id = g_mime_utils_generate_message_id(domain);
-        buf_printf(out, "Message-ID: <%s>\r\n", id);
-        g_free(id);
+        char *made = g_mime_utils_generate_message_id(domain);
+        buf_printf(out, "Message-ID: <%s>\r\n", made);
+        g_free(made);
         free(domain);
     }
     // Field by field, so that whatever stands between the fields stays as it is.
     const char *kept = header.at;
     while (mime_field_next(&rest, &name, &value, &line)) {
-        // An empty one would hide the field made above from those who read the first.
-        bool empty_made = !slice_trim(value).len && (slice_eq_nocase(name, SLICE_LIT("from")) ||
-                                                     slice_eq_nocase(name, SLICE_LIT("date")) ||
-                                                     slice_eq_nocase(name, SLICE_LIT("message-id")));
+        // An empty one, or one that is no id, would hide the field made above from those who read the first.
+        bool empty_made = (!slice_trim(value).len && (slice_eq_nocase(name, SLICE_LIT("from")) ||
+                                                      slice_eq_nocase(name, SLICE_LIT("date")))) ||
+                          (!has_id && slice_eq_nocase(name, SLICE_LIT("message-id")));
         bool hidden = slice_eq_nocase(name, SLICE_LIT("bcc")) || slice_eq_nocase(name, SLICE_LIT("resent-bcc"));
         if (!hidden && !empty_made)
             continue;
@@ -305,4 +324,44 @@ void mime_prepare_sending(struct slice raw, struct slice from, struct buf *out)
     if (raw.len)
         buf_add(out, slice_make(kept, (size_t)(raw.at + raw.len - kept)));
     arena_close(&arena);
+}
+
+/* ---- attaching ---- */
+
+static void make_boundary(char boundary[40])
+{
+    snprintf(boundary, 40, "=-%08" PRIx32 "%08" PRIx32 "%08" PRIx32 "%08" PRIx32, g_random_int(), g_random_int(),
+             g_random_int(), g_random_int());
+}
+
+/* The fields that are the body's (inner) or the message's. */
+static void copy_fields(struct slice header, bool inner, struct buf *out)
+{
+    struct slice name, value, line;
+    while (mime_field_next(&header, &name, &value, &line)) {
+        bool is_version = slice_eq_nocase(name, SLICE_LIT("mime-version"));
+        if (slice_starts_nocase(name, SLICE_LIT("content-")) == inner && !is_version)
+            buf_add(out, line);
+    }
+}
+
+void mime_attach(struct slice raw, const struct mime_attachment *attachments, size_t count, struct buf *out)
+{
+    struct slice header = header_of(raw), body = slice_tail(raw, header.len);
+    char boundary[40];
+    mime_library();
+    make_boundary(boundary);
+    copy_fields(header, false, out);
+    buf_printf(out, "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"%s\"\r\n\r\n--%s\r\n", boundary,
+               boundary);
+    copy_fields(header, true, out);
+    buf_add_text(out, "\r\n");
+    buf_add(out, body);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "\r\n--%s\r\n", boundary);
+        GMimeObject *part = attachment_part(&attachments[i]);
+        write_object(part, out);
+        g_object_unref(part);
+    }
+    buf_printf(out, "\r\n--%s--\r\n", boundary);
 }

@@ -61,6 +61,24 @@ static void convert(iconv_t cd, struct slice octets, struct buf *out)
         buf_commit(out, (size_t)(to - start));
 }
 
+enum err mime_from_charset(struct slice charset, struct slice octets, struct buf *out)
+{
+    char *in = (char *)(uintptr_t)octets.at;
+    size_t left = octets.len;
+    iconv_t cd = open_charset(charset);
+    enum err err = cd == (iconv_t)-1 ? ERR_NOT_FOUND : ERR_OK;
+    while (!err && left) {
+        size_t room = left < 4096 ? left * 4 + 16 : 16384;
+        char *to = buf_reserve(out, room), *start = to;
+        if (iconv(cd, &in, &left, &to, &room) == (size_t)-1 && errno != E2BIG)
+            err = ERR_SYNTAX;
+        buf_commit(out, (size_t)(to - start));
+    }
+    if (cd != (iconv_t)-1)
+        iconv_close(cd);
+    return err;
+}
+
 static bool is_one_of(struct slice charset, const char *const *names)
 {
     for (; *names; names++)

@@ -12,6 +12,8 @@ void mime_decode_part(const struct mime_part *part, struct slice body, struct bu
 /* To UTF-8 from the part's charset (unknown ones: UTF-8 if valid, else windows-1252); invalid octets become U+FFFD;
  * characters that XML 1.0 forbids are dropped. */
 void mime_to_utf8(struct slice charset, struct slice octets, struct buf *out);
+/* The same, strictly: ERR_NOT_FOUND for a charset that is not known, ERR_SYNTAX for octets that are no text in it. */
+MUST_USE enum err mime_from_charset(struct slice charset, struct slice octets, struct buf *out);
 /* Which part is shown as the body in this kind: index, or SIZE_MAX when there is none. The native kind, when wanted:
  * mime_native_kind. multipart/alternative: last of the kind; mixed: first. */
 size_t mime_body_part(const struct mime_meta *meta, enum mime_body_kind kind);

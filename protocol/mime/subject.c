@@ -3,6 +3,7 @@
 
 #include "protocol/mime/mime_internal.h"
 #include "protocol/mime/render.h"
+#include "protocol/mime/searchable.h"
 
 #define SUBJECT_MAX 1000u // octets that are looked at: clients sort by what they can show
 
@@ -53,7 +54,7 @@ static bool take_refwd(struct slice *s)
 }
 
 /* subj-leader = (*subj-blob subj-refwd) / WSP */
-static bool take_leader(struct slice *s)
+static bool take_leader(struct slice *s, bool *is_reply)
 {
     struct slice rest = *s;
     if (rest.len && is_blank(rest.at[0])) {
@@ -65,6 +66,7 @@ static bool take_leader(struct slice *s)
     if (!take_refwd(&rest))
         return false;
     *s = rest;
+    *is_reply = true;
     return true;
 }
 
@@ -77,12 +79,13 @@ static void drop_trailers(struct slice *s)
     }
 }
 
-static void drop_leaders(struct slice *s)
+/* Whether a "re:" or "fwd:" was among them. */
+static bool drop_leaders(struct slice *s)
 {
-    bool more = true;
+    bool more = true, is_reply = false;
     while (more) {
         more = false;
-        while (take_leader(s))
+        while (take_leader(s, &is_reply))
             more = true;
         struct slice rest = *s;
         if (take_blob(&rest) && rest.len) {
@@ -90,6 +93,7 @@ static void drop_leaders(struct slice *s)
             more = true;
         }
     }
+    return is_reply;
 }
 
 struct slice mime_upper(struct slice s, struct arena *arena)
@@ -107,8 +111,31 @@ struct slice mime_upper(struct slice s, struct arena *arena)
     return slice_make(to, s.len);
 }
 
+/* What is left when everything is taken away; *is_reply: a "re:", "fwd:", "(fwd)" or "[fwd: ]" was. */
+static struct slice strip(struct slice base, bool *is_reply)
+{
+    for (;;) {
+        size_t len = slice_trim(base).len;
+        drop_trailers(&base);
+        *is_reply = *is_reply || base.len < len;
+        *is_reply = drop_leaders(&base) || *is_reply;
+        if (!slice_starts_nocase(base, SLICE_LIT("[fwd:")) || base.at[base.len - 1] != ']')
+            return base;
+        base = slice_make(base.at + 5, base.len - 6);
+        *is_reply = true;
+    }
+}
+
+bool mime_subject_is_reply(struct slice subject)
+{
+    bool is_reply = false;
+    strip(mime_cut_utf8(subject, SUBJECT_MAX), &is_reply);
+    return is_reply;
+}
+
 struct slice mime_base_subject(struct slice subject, struct arena *arena)
 {
+    bool is_reply = false;
     subject = mime_cut_utf8(subject, SUBJECT_MAX);
     char *text = arena_alloc(arena, subject.len + 1);
     size_t len = 0;
@@ -117,15 +144,7 @@ struct slice mime_base_subject(struct slice subject, struct arena *arena)
         if (!blank || len == 0 || text[len - 1] != ' ')
             text[len++] = blank ? ' ' : subject.at[i];
     }
-    struct slice base = slice_make(text, len);
-    for (;;) {
-        drop_trailers(&base);
-        drop_leaders(&base);
-        if (!slice_starts_nocase(base, SLICE_LIT("[fwd:")) || base.at[base.len - 1] != ']')
-            break;
-        base = slice_make(base.at + 5, base.len - 6);
-    }
-    return mime_upper(base, arena);
+    return mime_upper(strip(slice_make(text, len), &is_reply), arena);
 }
 
 size_t mime_message_ids(struct slice value, struct slice *ids, size_t max)

@@ -67,17 +67,37 @@ bool mime_is_utf8(struct slice s)
     return true;
 }
 
-static bool plain_run(unsigned char c)
+static bool is_plain(unsigned char c, bool one_line)
 {
-    return c >= 0x20 && c < 0x7f;
+    return c < 0x7f && (c >= 0x20 || (!one_line && (c == '\n' || c == '\r' || c == '\t')));
+}
+
+/* Octets from the front that stay as they are: printable ASCII, eight at a time, and line ends and tabs when there may be
+ * lines. */
+static size_t plain_run(struct slice s, bool one_line)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+    size_t run = 0;
+    while (run < s.len) {
+        uint64_t word;
+        for (; run + 8 <= s.len; run += 8) {
+            memcpy(&word, s.at + run, 8);
+            if ((word | (word - ones * 0x20) | (word + ones)) & high) // above 0x7e or below 0x20
+                break;
+        }
+        size_t end = run + 8 < s.len ? run + 8 : s.len;
+        while (run < end && is_plain((unsigned char)s.at[run], one_line))
+            run++;
+        if (run < end)
+            break;
+    }
+    return run;
 }
 
 void mime_clean_utf8(struct slice s, bool one_line, struct buf *out)
 {
     while (s.len) {
-        size_t run = 0;
-        while (run < s.len && plain_run((unsigned char)s.at[run]))
-            run++;
+        size_t run = plain_run(s, one_line);
         if (run) {
             buf_add(out, slice_head(s, run));
             s = slice_tail(s, run);

@@ -155,3 +155,10 @@ bool wbxml_bool(const struct wbxml_node *node, bool otherwise)
     struct slice text = slice_trim(node->text);
     return !slice_eq(text, SLICE_LIT("0")) && !slice_eq_nocase(text, SLICE_LIT("false"));
 }
+
+bool wbxml_is_bool(const struct wbxml_node *node)
+{
+    struct slice text = slice_trim(node->text);
+    return text.len == 0 || slice_eq(text, SLICE_LIT("0")) || slice_eq(text, SLICE_LIT("1")) ||
+           slice_eq_nocase(text, SLICE_LIT("true")) || slice_eq_nocase(text, SLICE_LIT("false"));
+}

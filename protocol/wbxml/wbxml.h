@@ -98,6 +98,8 @@ struct slice wbxml_child_text(const struct wbxml_node *node, uint16_t tag);
 bool wbxml_number(const struct wbxml_node *node, uint64_t max, uint64_t *number);
 /* A boolean element: absent gives otherwise; an empty tag is true; "0" and "false" are false. */
 bool wbxml_bool(const struct wbxml_node *node, bool otherwise);
+/* Whether an element's text is a boolean: empty, 0, 1, true or false. */
+bool wbxml_is_bool(const struct wbxml_node *node);
 
 /* ---- writing ---- */
 

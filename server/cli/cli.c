@@ -178,8 +178,11 @@ static bool words_fit(const struct cli *cli, const struct cli_command *command)
     size_t fixed = strcspn(command->usage, "[");
     for (size_t i = 0; i < fixed; i++)
         wanted += command->usage[i] != ' ' && (i == 0 || command->usage[i - 1] == ' ');
+    int optional = 0; // "[WORD]"
+    for (const char *at = command->usage; (at = strchr(at, '[')); at++)
+        optional += strncmp(at, "[--", 3) != 0;
     bool open = strstr(command->usage, "...") != NULL;
-    if (given < wanted || (given > wanted && !open)) {
+    if (given < wanted || (given > wanted + optional && !open)) {
         cli_fail("usage: godwit %s %s", command->name, command->usage);
         return false;
     }

@@ -7,8 +7,11 @@
 
 #include "server/auth.h"
 #include "server/cli/cli.h"
+#include "storage/directory.h"
+#include "storage/retention.h"
 
 #define PASSWORD_LINE_MAX 1024
+#define NAME_HINT "this name cannot be used: at most 256 octets of UTF-8 without control characters"
 
 /* Reads a line without its end; false at the end of input. */
 static bool read_line(const char *prompt, char *line, size_t room)
@@ -57,8 +60,11 @@ static char *ask_password(bool from_stdin)
 static int account_add(struct cli *cli)
 {
     bool from_stdin = cli_flag(cli, "--password-stdin");
+    const char *name = cli_option(cli, "--name");
     if (cli->word_count != 1)
-        return cli_fail("usage: godwit account add LOGIN [--password-stdin]");
+        return cli_fail("usage: godwit account add LOGIN [--name NAME] [--password-stdin]");
+    if (name && !directory_name_is_good(slice_of(name)))
+        return cli_fail(NAME_HINT);
     struct account_id id;
     char *hash = ask_password(from_stdin);
     if (!hash)
@@ -69,9 +75,27 @@ static int account_add(struct cli *cli)
         return cli_fail("the account %s exists already", cli->words[0]);
     if (err == ERR_SYNTAX)
         return cli_fail("%s is no login: write name@domain", cli->words[0]);
+    if (!err && name)
+        err = directory_set_name(cli->db, id, slice_of(name));
     if (err)
         return cli_fail_err(cli, err, "the account could not be made");
     printf("made account %s\n", cli->words[0]);
+    return 0;
+}
+
+static int account_name(struct cli *cli)
+{
+    struct account account;
+    if (cli->word_count != 2)
+        return cli_fail("usage: godwit account name LOGIN NAME");
+    if (!directory_name_is_good(slice_of(cli->words[1])))
+        return cli_fail(NAME_HINT);
+    if (!cli_account(cli, cli->words[0], &account))
+        return 1;
+    enum err err = directory_set_name(cli->db, account.id, slice_of(cli->words[1]));
+    if (err)
+        return cli_fail_err(cli, err, "the name could not be changed");
+    printf("%s is shown as %s\n", account.login, *cli->words[1] ? cli->words[1] : "its login");
     return 0;
 }
 
@@ -110,6 +134,26 @@ static int account_password(struct cli *cli)
     return 0;
 }
 
+static int account_eas(struct cli *cli)
+{
+    struct account account;
+    struct change_set changes = { 0 };
+    bool on = cli->word_count == 2 && strcmp(cli->words[0], "on") == 0;
+    if (cli->word_count != 2 || (!on && strcmp(cli->words[0], "off") != 0))
+        return cli_fail("usage: godwit account eas on|off LOGIN");
+    if (!cli_account(cli, cli->words[1], &account))
+        return 1;
+    struct actor by = { .protocol = BY_ADMIN, .name = "cli" };
+    enum err err = account_set_eas(cli->db, account.id, on, &changes);
+    if (!err)
+        err = audit_write(cli->db, account.id, &by, "account_eas", on ? "on" : "off");
+    cli_publish(cli, &changes);
+    if (err)
+        return cli_fail_err(cli, err, "the account could not be changed");
+    printf("ActiveSync is %s for %s\n", on ? "on" : "off", account.login);
+    return 0;
+}
+
 static int delete_account(struct cli *cli)
 {
     struct account account;
@@ -128,13 +172,21 @@ static int delete_account(struct cli *cli)
     return 0;
 }
 
-extern const struct cli_command cli_account_add, cli_account_list, cli_account_password, cli_account_delete;
+extern const struct cli_command cli_account_add, cli_account_list, cli_account_name, cli_account_password, cli_account_eas,
+    cli_account_delete;
 const struct cli_command cli_account_add = {
     .name = "account add",
-    .usage = "LOGIN [--password-stdin]",
+    .usage = "LOGIN [--name NAME] [--password-stdin]",
     .help = "Makes an account with its mailboxes; asks for the password.",
     .needs_store = true,
     .run = account_add,
+};
+const struct cli_command cli_account_name = {
+    .name = "account name",
+    .usage = "LOGIN NAME",
+    .help = "Sets the name that the address book shows; \"\" takes it away.",
+    .needs_store = true,
+    .run = account_name,
 };
 const struct cli_command cli_account_list = {
     .name = "account list",
@@ -149,6 +201,13 @@ const struct cli_command cli_account_password = {
     .help = "Changes a password; sessions with the old one end.",
     .needs_store = true,
     .run = account_password,
+};
+const struct cli_command cli_account_eas = {
+    .name = "account eas",
+    .usage = "on|off LOGIN",
+    .help = "Switches ActiveSync on or off for an account; IMAP goes on.",
+    .needs_store = true,
+    .run = account_eas,
 };
 const struct cli_command cli_account_delete = {
     .name = "account delete",

@@ -17,7 +17,9 @@
 #include "server/eas/eas.h"
 #include "server/http/admin.h"
 #include "server/imap/snapshot.h"
+#include "server/indexer.h"
 #include "server/server.h"
+#include "server/smtp/autoreply.h"
 #include "server/smtp/postman.h"
 
 #define CONNECTIONS_SPARE 10 // of the database, beside the workers': hub, housekeeping, commands
@@ -32,6 +34,7 @@ struct service {
     struct listener *listeners[LISTENERS_MAX];
     size_t listener_count;
     const struct http_app *eas, *admin;
+    struct indexer *indexer;
     char hostname[256];
     int stop_ms;
 };
@@ -211,7 +214,10 @@ static enum err build(struct service *s, struct trace *trace)
                  &s->server.hub) ||
         open_auth(s) ||
         snapshots_open((size_t)settings_int(set, SETTING_IMAP_SNAPSHOT_BYTES), s->server.hub, &s->server.snapshots) ||
-        postman_open(s->server.workers, s->server.hub, &s->server.postman))
+        autoreply_open(s->server.workers, s->server.loops, s->server.hub, set, s->server.hostname, &s->server.autoreply) ||
+        indexer_open(s->server.workers, loops_at(s->server.loops, 0), s->server.hub,
+                     (int)settings_int(set, SETTING_SEARCH_QUIET_MS), &s->indexer) ||
+        postman_open(s->server.workers, s->server.hub, s->server.autoreply, &s->server.postman))
         return fail(trace, ERR_UNAVAILABLE, "threads could not be started");
     s->eas = eas_app_open(&s->server);
     s->admin = admin_app_open(&s->server);
@@ -234,9 +240,13 @@ static void take_down(struct service *s)
     if (s->admin)
         admin_app_close(&s->admin);
     postman_close(&s->server.postman);
+    autoreply_close(&s->server.autoreply);
+    if (s->indexer)
+        indexer_stop(s->indexer);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);
-    hub_close(&s->server.hub); // its listener tells the two below
+    hub_close(&s->server.hub); // its listener tells the three below
+    indexer_close(&s->indexer);
     snapshots_close(&s->server.snapshots);
     auth_close(&s->server.auth);
     tls_close(&s->server.tls);

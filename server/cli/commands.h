@@ -6,14 +6,26 @@
     X(config_show) \
     X(account_add) \
     X(account_list) \
+    X(account_name) \
     X(account_password) \
+    X(account_eas) \
     X(account_delete) \
     X(deleted_list) \
     X(deleted_restore) \
     X(device_list) \
-    X(device_block) \
+    X(device_show) \
     X(device_allow) \
+    X(device_block) \
+    X(device_quarantine) \
+    X(device_wipe) \
     X(device_reset) \
+    X(device_trace) \
+    X(outbox_list) \
+    X(outbox_drop) \
+    X(vacation_show) \
+    X(vacation_set) \
+    X(vacation_clear) \
+    X(doctor_messages) \
     X(token_add) \
     X(token_list) \
     X(token_revoke) \

@@ -3,6 +3,7 @@
 static void folder_create_run(struct eas_request *req)
 {
     struct slice key, name = slice_trim(wbxml_child_text(req->root, WB_FolderHierarchy_DisplayName));
+    struct slice parent_id = wbxml_child_text(req->root, WB_FolderHierarchy_ParentId);
     struct mailbox_id parent, id;
     struct change_set changes = { .count = 0 };
     uint64_t type;
@@ -10,13 +11,24 @@ static void folder_create_run(struct eas_request *req)
     if (!eas_folder_key(req, &key))
         return;
     if (name.len == 0 || name.len > MAILBOX_NAME_MAX ||
-        !wbxml_number(wbxml_child(req->root, WB_FolderHierarchy_Type), 19, &type) ||
-        (type != FOLDER_TYPE_USER && type != FOLDER_TYPE_USER_MAIL)) {
+        !wbxml_number(wbxml_child(req->root, WB_FolderHierarchy_Type), UINT32_MAX, &type)) {
         eas_answer_status(req, FOLDER_MALFORMED);
         return;
     }
-    if (!eas_folder_parent(wbxml_child_text(req->root, WB_FolderHierarchy_ParentId), &parent)) {
+    if (type == FOLDER_TYPE_RECIPIENTS || slice_eq(parent_id, SLICE_LIT(EAS_RECIPIENTS_ID))) {
+        eas_answer_status(req, FOLDER_SPECIAL);
+        return;
+    }
+    if (type != FOLDER_TYPE_USER && type != FOLDER_TYPE_USER_MAIL) {
+        eas_answer_status(req, FOLDER_MALFORMED);
+        return;
+    }
+    if (!eas_folder_parent(parent_id, &parent)) {
         eas_answer_status(req, FOLDER_NO_PARENT);
+        return;
+    }
+    if (parent.n == 0 && eas_folder_name_is_fixed(req, name)) {
+        eas_answer_status(req, FOLDER_EXISTS);
         return;
     }
     enum err err = sync_folder_create(req->db, eas_account(req), req->device.id, key, parent, name, &id, new_key, &changes);

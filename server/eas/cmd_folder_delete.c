@@ -11,11 +11,12 @@ static void folder_delete_run(struct eas_request *req)
     char new_key[SYNC_KEY_MAX + 1];
     if (!eas_folder_key(req, &key))
         return;
-    if (slice_eq(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), SLICE_LIT(EAS_OUTBOX_ID))) {
+    struct slice server_id = wbxml_child_text(req->root, WB_FolderHierarchy_ServerId);
+    if (eas_fixed_folder(server_id) || slice_eq(server_id, SLICE_LIT(EAS_RECIPIENTS_ID))) {
         eas_answer_status(req, FOLDER_SPECIAL);
         return;
     }
-    if (!eas_folder_id_parse(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), &id.n)) {
+    if (!eas_folder_id_parse(server_id, &id.n)) {
         eas_answer_status(req, FOLDER_NOT_FOUND);
         return;
     }

@@ -50,23 +50,32 @@ static void folder_sync_run(struct eas_request *req)
         return;
     }
     if (err) {
+        if (err == ERR_CONFLICT)
+            eas_add_offer(req);
         eas_answer_status(req, err == ERR_CONFLICT ? FOLDER_KEY_INVALID : FOLDER_SERVER_ERROR);
         return;
     }
     bool all = slice_eq(key, SLICE_LIT("0"));
+    size_t fixed = 0;
+    for (size_t i = 0; all && i < EAS_FIXED_FOLDERS; i++)
+        fixed += eas_fixed_folder_is_listed(req, &eas_fixed_folders[i]);
     req->status = FOLDER_OK;
+    req->worked = all || look.count > 0;
     if (all)
         eas_add_offer(req); // told again where everything begins anew
     eas_begin(req, WB_FolderHierarchy_FolderSync);
     wbxml_u64(&req->writer, WB_FolderHierarchy_Status, FOLDER_OK);
     wbxml_cstr(&req->writer, WB_FolderHierarchy_SyncKey, look.key);
     wbxml_start(&req->writer, WB_FolderHierarchy_Changes);
-    wbxml_u64(&req->writer, WB_FolderHierarchy_Count, look.count + all);
+    wbxml_u64(&req->writer, WB_FolderHierarchy_Count, look.count + fixed);
     write_kind(&req->writer, &look, FOLDER_UPDATE);
     write_kind(&req->writer, &look, FOLDER_DELETE);
     write_kind(&req->writer, &look, FOLDER_ADD);
-    if (all)
-        write_folder(&req->writer, WB_FolderHierarchy_Add, EAS_OUTBOX_ID, 0, "Outbox", FOLDER_TYPE_OUTBOX);
+    for (size_t i = 0; all && i < EAS_FIXED_FOLDERS; i++) {
+        const struct eas_fixed_folder *folder = &eas_fixed_folders[i];
+        if (eas_fixed_folder_is_listed(req, folder))
+            write_folder(&req->writer, WB_FolderHierarchy_Add, folder->id, 0, folder->name, folder->type);
+    }
     wbxml_end(&req->writer, WB_FolderHierarchy_Changes);
     wbxml_end(&req->writer, WB_FolderHierarchy_FolderSync);
     eas_answer(req);

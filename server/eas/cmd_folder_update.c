@@ -14,11 +14,16 @@ static void folder_update_run(struct eas_request *req)
         eas_answer_status(req, FOLDER_MALFORMED);
         return;
     }
-    if (slice_eq(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), SLICE_LIT(EAS_OUTBOX_ID))) {
+    struct slice server_id = wbxml_child_text(req->root, WB_FolderHierarchy_ServerId);
+    if (slice_eq(server_id, SLICE_LIT(EAS_RECIPIENTS_ID))) {
+        eas_answer_status(req, FOLDER_SPECIAL);
+        return;
+    }
+    if (eas_fixed_folder(server_id)) {
         eas_answer_status(req, FOLDER_EXISTS);
         return;
     }
-    if (!eas_folder_id_parse(wbxml_child_text(req->root, WB_FolderHierarchy_ServerId), &id.n)) {
+    if (!eas_folder_id_parse(server_id, &id.n)) {
         eas_answer_status(req, FOLDER_NOT_FOUND);
         return;
     }
@@ -33,6 +38,8 @@ static void folder_update_run(struct eas_request *req)
         eas_answer_status(req, FOLDER_NO_PARENT);
         return;
     }
+    if (!err && parent.n == 0 && eas_folder_name_is_fixed(req, name))
+        err = ERR_EXISTS;
     if (!err)
         err = sync_folder_update(req->db, eas_account(req), req->device.id, key, id, parent, name, new_key, &changes);
     eas_publish(req, &changes);

@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "protocol/eas/ids.h"
 #include "protocol/eas/options.h"
-#include "server/eas/eas_internal.h"
+#include "server/eas/folder.h"
 
 /* MS-ASCMD 2.2.3.177.8 (Status, GetItemEstimate) */
 enum { ESTIMATE_OK = 1, ESTIMATE_INVALID = 2, ESTIMATE_NOT_PRIMED = 3, ESTIMATE_KEY_INVALID = 4 };
@@ -10,7 +10,10 @@ enum { ESTIMATE_OK = 1, ESTIMATE_INVALID = 2, ESTIMATE_NOT_PRIMED = 3, ESTIMATE_
 #define ESTIMATE_MAX 1000000u
 #define HOUR_US (INT64_C(3600) * US_PER_S)
 
-/* The filter of the request; -1: the sticky one counts, -2: no filter for mail. */
+#define FILTER_MAIL_MAX 7 // 6 and 7 are honoured, as in Sync
+#define FILTER_MAX 8u     // incomplete tasks
+
+/* The filter of the request; -1: the sticky one counts, -2: not one of the numbers. */
 static int filter_of(const struct wbxml_node *collection)
 {
     const struct wbxml_node *node = wbxml_child(collection, WB_AirSync_FilterType), *options;
@@ -21,7 +24,13 @@ static int filter_of(const struct wbxml_node *collection)
     }
     if (!node)
         return -1;
-    return wbxml_number(node, 7, &filter) ? (int)filter : -2;
+    return wbxml_number(node, FILTER_MAX, &filter) ? (int)filter : -2;
+}
+
+static const char *class_of(struct slice id)
+{
+    const struct eas_fixed_folder *fixed = eas_fixed_folder(id);
+    return fixed ? fixed->class : "Email";
 }
 
 static enum err estimate(struct eas_request *req, const struct wbxml_node *collection, struct slice id, int filter,
@@ -33,7 +42,7 @@ static enum err estimate(struct eas_request *req, const struct wbxml_node *colle
     *count = 0;
     if (key.len == 0 || slice_eq(key, SLICE_LIT("0")))
         return ERR_STATE;
-    if (slice_eq(id, SLICE_LIT(EAS_OUTBOX_ID)))
+    if (eas_fixed_folder(id))
         return ERR_OK;
     if (!eas_folder_id_parse(id, &mailbox.n))
         return ERR_NOT_FOUND;
@@ -72,7 +81,7 @@ static enum err write_response(struct eas_request *req, const struct wbxml_node 
     wbxml_u64(writer, WB_GetItemEstimate_Status, (uint64_t)status_of(err));
     wbxml_start(writer, WB_GetItemEstimate_Collection);
     if (req->version < 140)
-        wbxml_cstr(writer, WB_GetItemEstimate_Class, "Email");
+        wbxml_cstr(writer, WB_GetItemEstimate_Class, class_of(id));
     wbxml_text(writer, WB_GetItemEstimate_CollectionId, id);
     if (!err)
         wbxml_u64(writer, WB_GetItemEstimate_Estimate, count);
@@ -81,20 +90,32 @@ static enum err write_response(struct eas_request *req, const struct wbxml_node 
     return ERR_OK;
 }
 
-static bool is_good(const struct wbxml_node *list)
+/* 0, or the status that refuses the request. */
+static int check(const struct wbxml_node *list)
 {
     const struct wbxml_node *node = wbxml_child(list, WB_GetItemEstimate_Collection);
-    bool good = node && wbxml_count(list, WB_GetItemEstimate_Collection) <= COLLECTIONS_MAX;
-    for (; node && good; node = wbxml_same(node))
-        good = wbxml_child_text(node, WB_GetItemEstimate_CollectionId).len > 0 && filter_of(node) != -2;
-    return good;
+    if (!node || wbxml_count(list, WB_GetItemEstimate_Collection) > COLLECTIONS_MAX)
+        return EAS_INVALID_XML;
+    for (; node; node = wbxml_same(node)) {
+        int filter = filter_of(node);
+        struct slice id = wbxml_child_text(node, WB_GetItemEstimate_CollectionId);
+        if (id.len == 0 || filter == -2)
+            return EAS_INVALID_XML;
+        bool is_mail = slice_eq(slice_of(class_of(id)), SLICE_LIT("Email"));
+        if (!is_mail && wbxml_child(node, WB_AirSync_ConversationMode))
+            return EAS_INVALID_XML;
+        if (filter > FILTER_MAIL_MAX)
+            return EAS_SERVER_ERROR; // MS-ASCMD 2.2.3.64.1 (FilterType, GetItemEstimate): not of this class
+    }
+    return 0;
 }
 
 static void get_item_estimate_run(struct eas_request *req)
 {
     const struct wbxml_node *list = wbxml_child(req->root, WB_GetItemEstimate_Collections);
-    if (!is_good(list)) {
-        eas_answer_error(req, EAS_INVALID_XML);
+    int status = check(list);
+    if (status) {
+        eas_answer_error(req, status);
         return;
     }
     eas_begin(req, WB_GetItemEstimate_GetItemEstimate);

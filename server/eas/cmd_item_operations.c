@@ -1,10 +1,10 @@
 #include <stdio.h>
 
-#include "protocol/eas/base64.h"
 #include "server/eas/attachment.h"
 #include "server/eas/empty_folder.h"
 #include "server/eas/extents.h"
 #include "server/eas/item.h"
+#include "server/eas/move_conversation.h"
 
 /* MS-ASCMD 2.2.3.177.9 (Status, ItemOperations) */
 enum operation_status {
@@ -16,10 +16,15 @@ enum operation_status {
     OPERATION_STORE = 9,
     OPERATION_TOO_MANY = 11,
     OPERATION_ATTACHMENT = 15,
+    OPERATION_NO_RECIPIENT_FOLDER = 105, // Move or EmptyFolderContents of the recipient information
+    OPERATION_DESTINATION = 156,         // Move to what takes no mail
 };
 
 #define OPERATIONS_MAX 100u
-#define INLINE_BYTES (512u * 1024) // attachments up to here are read while the answer is composed
+#define INLINE_BYTES (512u * 1024) // attachments up to here are read while the answer is composed, as many as fit in
+#define INLINE_TOTAL (2u << 20)    // so much; all others are read while it is sent
+#define BODIES_TOTAL (32u << 20)   // octets of the items of one answer; further ones are refused
+#define RECIPIENT_FOLDER "RI"      // the recipient information cache: not a folder of ours
 
 struct multipart_piece { // MS-ASCMD 2.2.1.10.1 (MultiPartResponse)
     struct multipart_piece *next;
@@ -34,6 +39,9 @@ struct operations {
     struct multipart_piece *first, *last;
     uint32_t piece_count;
     struct eas_extents *extents; // inline answers: what stands before the writer's octets
+    uint64_t inline_octets, body_octets;
+    const struct mailbox *mailboxes; // once an item was fetched
+    size_t mailbox_count;
     enum err fatal;
 };
 
@@ -55,6 +63,7 @@ static uint32_t add_body(void *ctx, struct slice data)
     struct multipart_piece *piece = add_piece(operations);
     buf_add(&piece->octets, data);
     piece->len = data.len;
+    operations->body_octets += data.len;
     return operations->piece_count;
 }
 
@@ -120,7 +129,8 @@ static enum err write_data(struct operations *operations, const struct eas_attac
     }
     wbxml_text_open(writer, WB_ItemOperations_Data);
     enum err err = ERR_OK;
-    if (attachment->part.body_len > INLINE_BYTES) {
+    operations->inline_octets += attachment->part.body_len;
+    if (attachment->part.body_len > INLINE_BYTES || operations->inline_octets > INLINE_TOTAL) {
         eas_extents_add(operations->extents, &req->out);
         eas_extents_add_part(operations->extents, &attachment->row, &attachment->part, from, len, true);
     } else {
@@ -174,87 +184,207 @@ static void add_native_preferences(struct eas_options *options)
     options->preferences[options->preference_count++] = (struct eas_body_preference){ .type = EAS_BODY_TEXT };
 }
 
-static void fetch_item(struct operations *operations, const struct wbxml_node *fetch, struct slice id_text)
+/* ---- Schema: only some elements of an item ---- */
+
+static void copy_node(struct wbxml_writer *writer, const struct wbxml_node *node)
+{
+    if (node->opaque) {
+        wbxml_opaque(writer, node->tag, node->text);
+    } else if (node->child) {
+        wbxml_start(writer, node->tag);
+        for (const struct wbxml_node *child = node->child; child; child = child->next) // as deep as the Email class
+            copy_node(writer, child);
+        wbxml_end(writer, node->tag);
+    } else {
+        wbxml_text(writer, node->tag, node->text);
+    }
+}
+
+static enum err write_some(struct operations *operations, const struct eas_item_view *view, const struct sync_item *item,
+                           const struct wbxml_node *schema)
+{
+    struct arena *arena = operations->req->arena;
+    struct wbxml_writer whole;
+    struct wbxml_node *root;
+    struct buf out = { 0 };
+    wbxml_writer_init(&whole, &out);
+    wbxml_start(&whole, WB_ItemOperations_Properties);
+    enum err err = eas_item_write(view, &whole, item);
+    wbxml_end(&whole, WB_ItemOperations_Properties);
+    if (!err && wbxml_parse(buf_slice(&out), arena, &root, NULL) == ERR_OK) {
+        for (const struct wbxml_node *child = root->child; child; child = child->next) {
+            if (wbxml_child(schema, child->tag))
+                copy_node(&operations->req->writer, child);
+        }
+    }
+    buf_free(&out);
+    return err;
+}
+
+/* ---- Fetch of an item ---- */
+
+static enum err find_role(struct operations *operations, int64_t id, enum mailbox_role *role)
 {
     struct eas_request *req = operations->req;
-    struct wbxml_writer *writer = &req->writer;
-    struct eas_options options = EAS_OPTIONS_DEFAULT;
-    struct eas_item_view view = { .req = req, .options = &options };
+    if (!operations->mailboxes) {
+        struct mailbox *all;
+        int64_t modseq;
+        enum err err = mailbox_list(req->db, req->arena, eas_account(req), &all, &operations->mailbox_count, &modseq);
+        if (err)
+            return err;
+        operations->mailboxes = all;
+    }
+    for (size_t i = 0; i < operations->mailbox_count; i++) {
+        if (operations->mailboxes[i].id.n == id)
+            *role = operations->mailboxes[i].role;
+    }
+    return ERR_OK;
+}
+
+/* The item of an id; the CollectionId beside it, if any, must be its folder. */
+static enum err find_item(struct operations *operations, const struct wbxml_node *fetch, struct slice id_text,
+                          struct eas_item_view *view, struct sync_item *item)
+{
+    struct eas_request *req = operations->req;
     struct eas_item_id id;
+    int64_t collection;
+    struct slice collection_text = slice_trim(wbxml_child_text(fetch, WB_AirSync_CollectionId));
+    if (!eas_item_id_parse(slice_trim(id_text), &id))
+        return ERR_NOT_FOUND;
+    if (collection_text.len && (!eas_folder_id_parse(collection_text, &collection) || collection != id.mailbox))
+        return ERR_NOT_FOUND;
+    view->mailbox = id.mailbox;
+    enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ id.mailbox }, id.item, item,
+                                 &view->keywords, &view->keyword_count);
+    return err ? err : find_role(operations, id.mailbox, &view->role);
+}
+
+static void write_item(struct operations *operations, const struct wbxml_node *fetch, const struct eas_item_view *view,
+                       const struct sync_item *item, const struct wbxml_node *schema)
+{
+    struct wbxml_writer *writer = &operations->req->writer;
+    size_t before = buf_len(&operations->req->out);
+    begin_fetch(operations, fetch, OPERATION_OK);
+    wbxml_cstr(writer, WB_AirSync_Class, "Email");
+    wbxml_start(writer, WB_ItemOperations_Properties);
+    note_fatal(operations, schema ? write_some(operations, view, item, schema) : eas_item_write(view, writer, item));
+    wbxml_end(writer, WB_ItemOperations_Properties);
+    wbxml_end(writer, WB_ItemOperations_Fetch);
+    operations->body_octets += buf_len(&operations->req->out) - before;
+}
+
+static void fetch_item(struct operations *operations, const struct wbxml_node *fetch, struct slice id_text)
+{
+    const struct wbxml_node *wanted = wbxml_child(fetch, WB_ItemOperations_Options),
+                            *schema = wbxml_child(wanted, WB_ItemOperations_Schema);
+    struct eas_options options = EAS_OPTIONS_DEFAULT;
+    struct eas_item_view view = { .req = operations->req, .options = &options };
     struct sync_item item;
-    enum err err = eas_options_parse(wbxml_child(fetch, WB_ItemOperations_Options), &options);
-    if (err) {
+    enum err err = eas_options_parse(wanted, &options);
+    if (err || (schema && !schema->child)) {
         refuse_fetch(operations, fetch, err == ERR_DENIED ? (int)EAS_BODY_PART_TYPE : (int)OPERATION_PROTOCOL_ERROR);
         return;
     }
     add_native_preferences(&options);
+    view.no_body = schema && !wbxml_child(schema, WB_AirSyncBase_Body);
     if (operations->multipart) {
         view.add_part = add_body;
         view.add_part_ctx = operations;
     }
-    if (!eas_item_id_parse(id_text, &id)) {
-        refuse_fetch(operations, fetch, OPERATION_NOT_FOUND);
-        return;
-    }
-    view.mailbox = id.mailbox;
-    err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ id.mailbox }, id.item, &item,
-                        &view.keywords, &view.keyword_count);
+    err = find_item(operations, fetch, id_text, &view, &item);
     if (note_fatal(operations, err))
         return;
-    if (err) {
+    if (err)
         refuse_fetch(operations, fetch, OPERATION_NOT_FOUND);
-        return;
-    }
-    begin_fetch(operations, fetch, OPERATION_OK);
-    wbxml_cstr(writer, WB_AirSync_Class, "Email");
-    wbxml_start(writer, WB_ItemOperations_Properties);
-    note_fatal(operations, eas_item_write(&view, writer, &item));
-    wbxml_end(writer, WB_ItemOperations_Properties);
-    wbxml_end(writer, WB_ItemOperations_Fetch);
+    else if (operations->body_octets > BODIES_TOTAL)
+        refuse_fetch(operations, fetch, OPERATION_TOO_MANY);
+    else
+        write_item(operations, fetch, &view, &item, schema);
 }
 
 static void run_fetch(struct operations *operations, const struct wbxml_node *fetch)
 {
-    struct slice store = wbxml_child_text(fetch, WB_ItemOperations_Store);
-    const struct wbxml_node *reference = wbxml_child(fetch, WB_AirSyncBase_FileReference);
+    const struct wbxml_node *store = wbxml_child(fetch, WB_ItemOperations_Store),
+                            *reference = wbxml_child(fetch, WB_AirSyncBase_FileReference);
     struct slice server_id = wbxml_child_text(fetch, WB_AirSync_ServerId),
                  long_id = wbxml_child_text(fetch, WB_Search_LongId);
-    if (store.len && !slice_eq_nocase(store, SLICE_LIT("Mailbox")))
+    if (store && !slice_eq_nocase(slice_trim(store->text), SLICE_LIT("Mailbox")))
         refuse_fetch(operations, fetch, OPERATION_STORE);
-    else if ((reference != NULL) + (server_id.len > 0) + (long_id.len > 0) > 1 ||
+    else if (!store || (reference != NULL) + (server_id.len > 0) + (long_id.len > 0) != 1 ||
              wbxml_count(fetch, WB_AirSyncBase_FileReference) > 1)
         refuse_fetch(operations, fetch, OPERATION_PROTOCOL_ERROR);
     else if (reference)
         fetch_attachment(operations, fetch, reference->text);
-    else if (server_id.len || long_id.len)
-        fetch_item(operations, fetch, server_id.len ? server_id : long_id);
     else
-        refuse_fetch(operations, fetch, OPERATION_PROTOCOL_ERROR);
+        fetch_item(operations, fetch, server_id.len ? server_id : long_id);
+}
+
+/* ---- the other operations ---- */
+
+static int empty_status(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return OPERATION_OK;
+    case ERR_SYNTAX:
+        return OPERATION_PROTOCOL_ERROR;
+    case ERR_NOT_FOUND:
+        return OPERATION_NOT_FOUND;
+    case ERR_DENIED:
+        return OPERATION_NO_RECIPIENT_FOLDER;
+    default:
+        return OPERATION_SERVER_ERROR;
+    }
 }
 
 static void run_empty(struct operations *operations, const struct wbxml_node *node)
 {
     struct eas_request *req = operations->req;
     struct wbxml_writer *writer = &req->writer;
-    struct slice id = wbxml_child_text(node, WB_AirSync_CollectionId);
-    bool subfolders = wbxml_child(wbxml_child(node, WB_ItemOperations_Options), WB_ItemOperations_DeleteSubFolders);
-    enum err err = eas_empty_folder(req, id, subfolders);
+    struct slice id = slice_trim(wbxml_child_text(node, WB_AirSync_CollectionId));
+    const struct wbxml_node *subfolders =
+        wbxml_child(wbxml_child(node, WB_ItemOperations_Options), WB_ItemOperations_DeleteSubFolders);
+    enum err err = id.len == 0 ? ERR_SYNTAX : slice_eq(id, SLICE_LIT(RECIPIENT_FOLDER)) ? ERR_DENIED : ERR_OK;
+    if (!err)
+        err = eas_empty_folder(req, id, wbxml_bool(subfolders, false));
     if (note_fatal(operations, err))
         return;
     wbxml_start(writer, WB_ItemOperations_EmptyFolderContents);
-    wbxml_u64(writer, WB_ItemOperations_Status,
-              err == ERR_OK ? OPERATION_OK : err == ERR_NOT_FOUND ? OPERATION_NOT_FOUND : OPERATION_SERVER_ERROR);
-    wbxml_text(writer, WB_AirSync_CollectionId, id);
+    wbxml_u64(writer, WB_ItemOperations_Status, (uint64_t)empty_status(err));
+    if (id.len)
+        wbxml_text(writer, WB_AirSync_CollectionId, id);
     wbxml_end(writer, WB_ItemOperations_EmptyFolderContents);
 }
 
-/* Moving by conversation is refused in words: phones fall back to MoveItems. */
+/* A conversation is moved as it is now. MoveAlways asks for its future mail too, which nobody would move here: refused, so
+ * that nobody relies on it. */
+static int move_conversation(struct operations *operations, const struct wbxml_node *node)
+{
+    const struct wbxml_node *conversation = wbxml_child(node, WB_ItemOperations_ConversationId),
+                            *always = wbxml_child(wbxml_child(node, WB_ItemOperations_Options), WB_ItemOperations_MoveAlways);
+    struct slice to = slice_trim(wbxml_child_text(node, WB_ItemOperations_DstFldId));
+    if (!conversation || conversation->text.len == 0 || to.len == 0)
+        return OPERATION_PROTOCOL_ERROR;
+    if (slice_eq(to, SLICE_LIT(RECIPIENT_FOLDER)))
+        return OPERATION_NO_RECIPIENT_FOLDER;
+    if (wbxml_bool(always, false))
+        return OPERATION_SERVER_ERROR;
+    enum err err = eas_move_conversation(operations->req, conversation->text, to);
+    note_fatal(operations, err);
+    return err == ERR_OK ? OPERATION_OK : err == ERR_NOT_FOUND ? OPERATION_NOT_FOUND
+                                      : err == ERR_DENIED      ? OPERATION_DESTINATION
+                                                               : OPERATION_SERVER_ERROR;
+}
+
 static void run_move(struct operations *operations, const struct wbxml_node *node)
 {
     struct wbxml_writer *writer = &operations->req->writer;
+    int status = move_conversation(operations, node);
+    struct slice conversation = wbxml_child_text(node, WB_ItemOperations_ConversationId);
     wbxml_start(writer, WB_ItemOperations_Move);
-    wbxml_u64(writer, WB_ItemOperations_Status, OPERATION_PROTOCOL_ERROR);
-    wbxml_opaque(writer, WB_ItemOperations_ConversationId, wbxml_child_text(node, WB_ItemOperations_ConversationId));
+    wbxml_u64(writer, WB_ItemOperations_Status, (uint64_t)status);
+    if (conversation.len)
+        wbxml_opaque(writer, WB_ItemOperations_ConversationId, conversation);
     wbxml_end(writer, WB_ItemOperations_Move);
 }
 
@@ -314,14 +444,25 @@ static bool wants_multipart(const struct eas_request *req)
            slice_eq_nocase(http_header(req->http, "MS-ASAcceptMultiPart"), SLICE_LIT("T"));
 }
 
+/* Which operations there are, before any is done. Conversations can be moved from 14.0 on. */
+static int check_operations(const struct eas_request *req)
+{
+    size_t count = 0;
+    for (const struct wbxml_node *node = req->root->child; node; node = node->next, count++) {
+        bool known = node->tag == WB_ItemOperations_Fetch || node->tag == WB_ItemOperations_EmptyFolderContents ||
+                     (node->tag == WB_ItemOperations_Move && req->version >= 140);
+        if (!known)
+            return OPERATION_PROTOCOL_ERROR;
+    }
+    return count == 0 ? OPERATION_PROTOCOL_ERROR : count > OPERATIONS_MAX ? OPERATION_TOO_MANY : OPERATION_OK;
+}
+
 static void item_operations_run(struct eas_request *req)
 {
     struct operations operations = { .req = req, .multipart = wants_multipart(req) };
-    size_t count = 0;
-    for (const struct wbxml_node *node = req->root->child; node; node = node->next)
-        count++;
-    if (count == 0 || count > OPERATIONS_MAX) {
-        eas_answer_status(req, count ? OPERATION_TOO_MANY : OPERATION_PROTOCOL_ERROR);
+    int status = check_operations(req);
+    if (status != OPERATION_OK) {
+        eas_answer_status(req, status);
         return;
     }
     operations.extents = eas_extents_open();
@@ -333,7 +474,7 @@ static void item_operations_run(struct eas_request *req)
             run_fetch(&operations, node);
         else if (node->tag == WB_ItemOperations_EmptyFolderContents)
             run_empty(&operations, node);
-        else if (node->tag == WB_ItemOperations_Move)
+        else
             run_move(&operations, node);
     }
     wbxml_end(&req->writer, WB_ItemOperations_Response);

@@ -1,5 +1,6 @@
 #include "protocol/eas/ids.h"
 #include "protocol/eas/sync_request.h"
+#include "server/eas/folder.h"
 #include "server/eas/wait.h"
 
 /* MS-ASCMD 2.2.3.177.11 (Status, Ping) */
@@ -82,7 +83,7 @@ static void ping_run(struct eas_request *req)
     struct sync_watch *watches = arena_new(req->arena, struct sync_watch, ping.folder_count + 1);
     size_t count = 0;
     for (size_t i = 0; i < ping.folder_count; i++) {
-        if (slice_eq(ping.folders[i], SLICE_LIT(EAS_OUTBOX_ID)))
+        if (eas_fixed_folder(ping.folders[i]))
             continue; // never has news
         if (!eas_folder_id_parse(ping.folders[i], &watches[count++].mailbox.n)) {
             eas_answer_status(req, PING_HIERARCHY);

@@ -1,13 +1,16 @@
 #include "server/eas/device_info.h"
+#include "server/eas/oof.h"
 
 /* MS-ASCMD 2.2.3.177.15 (Status, Settings) */
 enum {
     SETTINGS_OK = 1,
     SETTINGS_PROTOCOL_ERROR = 2,
-    SETTINGS_DENIED = 3,
     SETTINGS_UNAVAILABLE = 4,
+    SETTINGS_BAD_ARGUMENTS = 5,
     SETTINGS_BY_POLICY = 7,
 };
+
+#define DEVICE_PASSWORD_MAX 255u
 
 static void write_status(struct eas_request *req, uint16_t tag, int status)
 {
@@ -36,7 +39,9 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
     wbxml_start(writer, WB_Settings_Get);
     if (accounts) {
         wbxml_start(writer, WB_Settings_Accounts);
-        wbxml_start(writer, WB_Settings_Account);
+        wbxml_start(writer, WB_Settings_Account); // the primary one: it has no AccountId
+        wbxml_cstr(writer, WB_Settings_AccountName, req->login.login);
+        wbxml_cstr(writer, WB_Settings_UserDisplayName, req->login.login);
         wbxml_cstr(writer, WB_Settings_SendDisabled, "0");
     }
     wbxml_start(writer, WB_Settings_EmailAddresses);
@@ -52,35 +57,41 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
     wbxml_end(writer, WB_Settings_UserInformation);
 }
 
-/* There are no automatic replies: they are off for everybody, turning them off succeeds, turning them on is refused. */
-static void out_of_office(struct eas_request *req, const struct wbxml_node *node)
+/* Nobody could read a recovery password here again, so none is kept: what a phone is told must be true. */
+static int set_device_password(const struct wbxml_node *node)
 {
-    static const uint16_t audiences[] = { WB_Settings_AppliesToInternal, WB_Settings_AppliesToExternalKnown,
-                                          WB_Settings_AppliesToExternalUnknown };
-    struct wbxml_writer *writer = &req->writer;
     const struct wbxml_node *set = wbxml_child(node, WB_Settings_Set);
-    if (set || !wbxml_child(node, WB_Settings_Get)) {
-        bool off = slice_eq(slice_trim(wbxml_child_text(set, WB_Settings_OofState)), SLICE_LIT("0"));
-        write_status(req, WB_Settings_Oof, !set ? SETTINGS_PROTOCOL_ERROR : off ? SETTINGS_OK : SETTINGS_DENIED);
-        return;
+    const struct wbxml_node *password = wbxml_child(set, WB_Settings_Password);
+    if (!password)
+        return SETTINGS_PROTOCOL_ERROR;
+    return password->text.len > DEVICE_PASSWORD_MAX ? SETTINGS_BAD_ARGUMENTS : SETTINGS_BY_POLICY;
+}
+
+/* There is no rights management: 14.1 has it and is told that, older versions do not know it. */
+static void get_rights_management(struct eas_request *req, const struct wbxml_node *node)
+{
+    bool asked = req->version >= 141 && wbxml_child(node, WB_Settings_Get);
+    write_status(req, WB_Settings_RightsManagementInformation, asked ? EAS_RIGHTS_DISABLED : SETTINGS_PROTOCOL_ERROR);
+}
+
+/* Each part once, and none that a Settings command does not have. */
+static bool is_good(const struct wbxml_node *root)
+{
+    if (!root->child)
+        return false;
+    for (const struct wbxml_node *node = root->child; node; node = node->next) {
+        bool known = node->tag == WB_Settings_DeviceInformation || node->tag == WB_Settings_UserInformation ||
+                     node->tag == WB_Settings_Oof || node->tag == WB_Settings_DevicePassword ||
+                     node->tag == WB_Settings_RightsManagementInformation;
+        if (!known || wbxml_same(node))
+            return false;
     }
-    wbxml_start(writer, WB_Settings_Oof);
-    wbxml_u64(writer, WB_Settings_Status, SETTINGS_OK);
-    wbxml_start(writer, WB_Settings_Get);
-    wbxml_cstr(writer, WB_Settings_OofState, "0");
-    for (size_t i = 0; i < sizeof audiences / sizeof *audiences; i++) {
-        wbxml_start(writer, WB_Settings_OofMessage);
-        wbxml_empty(writer, audiences[i]);
-        wbxml_cstr(writer, WB_Settings_Enabled, "0");
-        wbxml_end(writer, WB_Settings_OofMessage);
-    }
-    wbxml_end(writer, WB_Settings_Get);
-    wbxml_end(writer, WB_Settings_Oof);
+    return true;
 }
 
 static void settings_run(struct eas_request *req)
 {
-    if (!req->root->child) {
+    if (!is_good(req->root)) {
         eas_answer_status(req, SETTINGS_PROTOCOL_ERROR);
         return;
     }
@@ -95,13 +106,13 @@ static void settings_run(struct eas_request *req)
             get_user_information(req, node);
             break;
         case WB_Settings_Oof:
-            out_of_office(req, node);
+            eas_oof(req, node);
             break;
         case WB_Settings_DevicePassword:
-            write_status(req, WB_Settings_DevicePassword, SETTINGS_BY_POLICY);
+            write_status(req, WB_Settings_DevicePassword, set_device_password(node));
             break;
         case WB_Settings_RightsManagementInformation:
-            write_status(req, WB_Settings_RightsManagementInformation, SETTINGS_DENIED);
+            get_rights_management(req, node);
             break;
         default:
             break;
@@ -117,5 +128,6 @@ const struct eas_command eas_settings = {
     .source = "MS-ASCMD 2.2.1.18",
     .root = WB_Settings_Settings,
     .status = WB_Settings_Status,
+    .flags = EAS_WRITES,
     .run = settings_run,
 };

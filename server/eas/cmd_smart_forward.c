@@ -2,7 +2,7 @@
 
 static void smart_forward_run(struct eas_request *req)
 {
-    eas_smart_send(req, true);
+    eas_smart_run(req, true);
 }
 
 const struct eas_command eas_smart_forward = {

@@ -2,7 +2,7 @@
 
 static void smart_reply_run(struct eas_request *req)
 {
-    eas_smart_send(req, false);
+    eas_smart_run(req, false);
 }
 
 const struct eas_command eas_smart_reply = {

@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "server/eas/folder.h"
 #include "server/eas/sync_internal.h"
 #include "server/eas/wait.h"
 
@@ -47,7 +48,8 @@ static enum err fill_keys(struct sync_run *run)
         char key[SYNC_KEY_MAX + 1] = "1";
         if (collection->key_given)
             continue;
-        if (!slice_eq(collection->id, SLICE_LIT(EAS_OUTBOX_ID))) {
+        run->keys_filled = true;
+        if (!eas_fixed_folder(collection->id)) {
             if (!eas_folder_id_parse(collection->id, &mailbox.n))
                 return ERR_NOT_FOUND;
             enum err err = sync_current_key(req->db, eas_account(req), req->device.id, mailbox, key);
@@ -75,15 +77,28 @@ static enum err recall(struct sync_run *run)
     return fill_keys(run);
 }
 
+/* What came with a later version is no part of an earlier one: 12.0 has no waiting and no Partial, 12.1 no heartbeat. */
+static bool version_has(const struct sync_run *run)
+{
+    const struct eas_sync_request *sync = &run->sync;
+    if (run->req->version < 121)
+        return !sync->wait_given && !sync->heartbeat_given && !sync->partial;
+    return run->req->version >= 140 || !sync->heartbeat_given;
+}
+
 static bool read_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
+    if (!req->root && req->version < 121) {
+        eas_answer_error(req, EAS_INVALID_CONTENT);
+        return false;
+    }
     enum err err = req->root ? eas_sync_parse(req->root, req->arena, &run->sync) : ERR_OK;
     if (err == ERR_LIMIT) {
         answer_limit(req, SYNC_TOO_MANY, EAS_COLLECTIONS_MAX);
         return false;
     }
-    if (err) {
+    if (err || !version_has(run)) {
         eas_answer_status(req, SYNC_PROTOCOL_ERROR);
         return false;
     }
@@ -96,11 +111,19 @@ static bool read_request(struct sync_run *run)
     return err == ERR_OK;
 }
 
+/* News that went out under a key which the phone did not name: only a request with keys can tell whether it heard them.
+ * Nothing is kept to be repeated then, so that it sends one (Status 13) and none of them is lost. */
+static bool must_name_keys(const struct sync_run *run)
+{
+    return run->keys_filled && run->told;
+}
+
 static enum err keep_request(struct sync_run *run)
 {
     struct eas_request *req = run->req;
     struct buf packed = { 0 };
-    eas_sync_pack(&run->sync, &packed);
+    if (!must_name_keys(run))
+        eas_sync_pack(&run->sync, &packed);
     enum err err = ERR_OK;
     if (!slice_eq(buf_slice(&packed), req->device.sync_request))
         err = device_set_sync_request(req->db, eas_account(req), req->device.id, buf_slice(&packed));
@@ -119,8 +142,11 @@ static bool wait_for_news(struct sync_run *run)
         return false;
     struct sync_watch *watches = arena_new(req->arena, struct sync_watch, run->sync.collection_count + 1);
     size_t count = 0;
-    for (size_t i = 0; i < run->sync.collection_count; i++)
-        count += eas_folder_id_parse(run->sync.collections[i].id, &watches[count].mailbox.n);
+    for (size_t i = 0; i < run->sync.collection_count; i++) {
+        const struct eas_collection *collection = &run->sync.collections[i];
+        if (collection->get_changes) // it would wake for what it does not send, again and again
+            count += eas_folder_id_parse(collection->id, &watches[count].mailbox.n);
+    }
     eas_wait_begin(req, EAS_WAIT_SYNC, watches, count, (uint32_t)((left_us + US_PER_S - 1) / US_PER_S));
     return true;
 }
@@ -134,6 +160,8 @@ static void answer(struct sync_run *run)
         wbxml_end(&req->writer, WB_AirSync_Collections);
         wbxml_end(&req->writer, WB_AirSync_Sync);
         req->status = req->status ? req->status : SYNC_OK;
+        if (run->starts_over)
+            eas_add_offer(req);
         eas_answer(req);
     } else if (!run->may_wait || run->sync.wait_s == 0 || !wait_for_news(run)) {
         eas_answer_empty(req);
@@ -152,10 +180,11 @@ static void sync_run(struct eas_request *req)
         unsigned older = 1u << EAS_WAIT_SYNC | (run.sync.wait_s ? 1u << EAS_WAIT_PING : 0u);
         eas_devices_supersede(req->app->devices, eas_account(req), req->device.id, req->serial, older);
     }
+    run.answer_us = settings_int(req->app->server->settings, SETTING_EAS_SYNC_ANSWER_MS) * 1000;
     run.window = run.sync.window ? run.sync.window : EAS_WINDOW_MAX;
     for (size_t i = 0; i < run.sync.collection_count && !run.fatal; i++)
         eas_sync_collection(&run, &run.sync.collections[i]);
-    if (!run.fatal && !again && req->status == 0)
+    if (!run.fatal && req->status == 0 && (!again || must_name_keys(&run)))
         run.fatal = keep_request(&run);
     answer(&run);
 }

@@ -17,6 +17,9 @@ enum err eas_device_information(struct eas_request *req, const struct wbxml_node
         { WB_Settings_FriendlyName, &info.friendly_name },
         { WB_Settings_PhoneNumber, &info.phone_number },
         { WB_Settings_UserAgent, &info.user_agent },
+        { WB_Settings_IMEI, &info.imei },
+        { WB_Settings_OSLanguage, &info.os_language },
+        { WB_Settings_MobileOperator, &info.mobile_operator },
     };
     bool any = false;
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {

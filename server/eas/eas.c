@@ -1,16 +1,24 @@
 #include "server/eas/eas_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/eas/found.h"
+#include "server/eas/gzip.h"
+#include "server/eas/loop.h"
+#include "server/eas/notice.h"
+#include "server/eas/policy.h"
+#include "server/eas/throttle.h"
+#include "server/eas/trace.h"
 
 #define EAS_PATH "/Microsoft-Server-ActiveSync"
 #define SMALL_BODY_MAX (1u << 20) // requests that carry no messages
-#define RETRY_AFTER_S "30"
+#define RETRY_AFTER_S 30
 
 static const struct eas_command *const commands[] = {
 #define X(name) &eas_##name,
@@ -44,11 +52,27 @@ static void log_answer(const struct eas_request *req, int http_status)
               LOG_MS("ms", (double)(clock_mono_us() - req->started_us) / 1000));
 }
 
+/* The packed answer, when the phone takes it and it pays; else the plain one. */
+static struct buf *pack_answer(struct eas_request *req, struct buf *body, struct buf *packed)
+{
+    if (!body || buf_len(body) < EAS_GZIP_MIN || !settings_bool(req->app->server->settings, SETTING_EAS_GZIP) ||
+        !eas_gzip_is_wanted(http_header(req->http, "Accept-Encoding")) || !eas_gzip(buf_slice(body), packed))
+        return body;
+    http_answer_header(req->http, "Content-Encoding", "gzip");
+    http_answer_header(req->http, "Vary", "Accept-Encoding");
+    return packed;
+}
+
 static void finish(struct eas_request *req, int http_status, struct buf *body)
 {
+    struct buf packed = { 0 };
     eas_add_headers(req);
     log_answer(req, http_status);
-    http_answer(req->http, http_status, EAS_CONTENT_TYPE, body);
+    eas_trace_write(req, http_status, body ? buf_slice(body) : SLICE_LIT(""));
+    if (http_status == 200)
+        eas_loops_note(req);
+    http_answer(req->http, http_status, EAS_CONTENT_TYPE, pack_answer(req, body, &packed));
+    buf_free(&packed);
 }
 
 void eas_answer(struct eas_request *req)
@@ -69,10 +93,17 @@ void eas_answer_http(struct eas_request *req, int status)
     finish(req, status, NULL);
 }
 
+void eas_answer_retry(struct eas_request *req, int64_t after_s)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)after_s);
+    http_answer_header(req->http, "Retry-After", text);
+    eas_answer_http(req, 503);
+}
+
 void eas_answer_unavailable(struct eas_request *req)
 {
-    http_answer_header(req->http, "Retry-After", RETRY_AFTER_S);
-    eas_answer_http(req, 503);
+    eas_answer_retry(req, RETRY_AFTER_S);
 }
 
 void eas_begin(struct eas_request *req, uint16_t root)
@@ -98,6 +129,8 @@ void eas_answer_error(struct eas_request *req, int status)
         eas_answer_status(req, status);
     else if (eas_http_of_status(status) == 503)
         eas_answer_unavailable(req);
+    else if (status == EAS_WIPE_REQUESTED && !req->has_policy_key)
+        eas_answer_http(req, 403); // it would not know what to do about a policy
     else
         eas_answer_http(req, eas_http_of_status(status));
 }
@@ -179,8 +212,10 @@ static int check_head(struct eas_request *req)
 {
     req->version = version_of(req);
     take_policy_key(req);
-    if (!eas_version_is_served(req->version))
+    if (!eas_version_is_served(req->version)) {
+        eas_add_offer(req); // says what it could speak instead
         return 505;
+    }
     req->command = find_command(req->query.command);
     if (!req->command)
         return 501;
@@ -233,7 +268,7 @@ static enum http_head_result eas_head(struct http_request *http, struct worker *
     enum http_head_result result = eas_login_head(req, worker);
     if (result != HTTP_READ_BODY || !req->logged_in)
         return result;
-    if (!req->login.eas_enabled)
+    if (!req->login.eas_enabled && is_options)
         return refuse(req, 403);
     if (is_options) {
         answer_options(req);
@@ -242,6 +277,10 @@ static enum http_head_result eas_head(struct http_request *http, struct worker *
     int http_status = req->status ? 400 : check_head(req);
     if (http_status)
         return refuse(req, http_status);
+    if (!req->login.eas_enabled) {
+        eas_answer_error(req, EAS_USER_DISABLED);
+        return HTTP_ANSWERED;
+    }
     http_set_body_max(http, body_max(req));
     return HTTP_READ_BODY;
 }
@@ -266,6 +305,29 @@ static enum err note_device(struct eas_request *req)
     return device_set_information(req->db, eas_account(req), req->device.id, &info);
 }
 
+static enum device_access access_of_new(const struct settings *settings)
+{
+    const char *rule = settings_text(settings, SETTING_EAS_NEW_DEVICES);
+    return *rule == 'b' ? DEVICE_BLOCKED : *rule == 'q' ? DEVICE_QUARANTINED : DEVICE_ALLOWED;
+}
+
+/* 0, or why the phone may not sync. A wipe goes before a block: who blocks a lost phone may wipe it all the same. */
+static int access_status(const struct eas_request *req)
+{
+    int wipe = eas_wipe_check(req);
+    if (wipe)
+        return wipe == EAS_WIPE_REQUESTED && req->command == &eas_provision ? 0 : wipe;
+    return req->device.access == DEVICE_ALLOWED ? 0 : EAS_DEVICE_BLOCKED;
+}
+
+static void refuse_device(struct eas_request *req, int status)
+{
+    if (status == EAS_DEVICE_BLOCKED)
+        eas_notice_send(req);
+    eas_devices_seen(req->app->devices, eas_account(req), req->device.id);
+    eas_answer_error(req, status);
+}
+
 /* Finds the phone and whether it may sync; false: answered. */
 static bool open_device(struct eas_request *req)
 {
@@ -278,19 +340,21 @@ static bool open_device(struct eas_request *req)
         return false;
     }
     enum err err = device_open(req->db, req->arena, eas_account(req), req->query.device_id, req->query.device_type,
-                               (int32_t)settings_int(req->app->server->settings, SETTING_EAS_DEVICES_MAX), &req->device);
-    if (!err && req->device.access == DEVICE_ALLOWED)
+                               (int32_t)settings_int(req->app->server->settings, SETTING_EAS_DEVICES_MAX),
+                               access_of_new(req->app->server->settings), &req->device);
+    if (!err)
         err = note_device(req);
+    int refusal = err ? 0 : access_status(req);
     if (err == ERR_LIMIT)
         eas_answer_error(req, EAS_MAX_DEVICES);
     else if (err == ERR_SYNTAX)
         eas_answer_error(req, EAS_DEVICE_ID_INVALID);
     else if (err)
         eas_answer_unavailable(req);
-    else if (req->device.access != DEVICE_ALLOWED)
-        eas_answer_http(req, 403);
-    else
+    else if (!refusal)
         return true;
+    else
+        refuse_device(req, refusal);
     return false;
 }
 
@@ -333,8 +397,23 @@ static bool parse_body(struct eas_request *req)
     return true;
 }
 
+/* Whether the phone asks too often; true: answered. A request that waited is no new one. */
+static bool is_throttled(struct eas_request *req)
+{
+    if (http_is_rerun(req->http))
+        return false;
+    int64_t wait_s = eas_throttle_take(req->app->throttle, eas_account(req), req->query.device_id, req->started_us);
+    if (wait_s == 0)
+        return false;
+    http_answer_header(req->http, "X-MS-ASThrottle", "CommandFrequency");
+    eas_answer_retry(req, wait_s);
+    return true;
+}
+
 static void run_command(struct eas_request *req)
 {
+    if (is_throttled(req))
+        return;
     req->db = worker_db(req->worker);
     if (!req->db) {
         eas_answer_unavailable(req);
@@ -346,13 +425,17 @@ static void run_command(struct eas_request *req)
         eas_answer_http(req, 501);
         return;
     }
+    if (req->version < req->command->since) {
+        eas_answer_error(req, EAS_VERSION_NOT_SUPPORTED);
+        return;
+    }
     int status = req->command->flags & EAS_NO_POLICY ? 0 : eas_policy_check(req);
     if (status) {
         eas_answer_error(req, status);
         return;
     }
     eas_devices_seen(req->app->devices, eas_account(req), req->device.id);
-    if (parse_body(req))
+    if (parse_body(req) && eas_loops_check(req))
         req->command->run(req);
 }
 
@@ -362,17 +445,18 @@ static void eas_run(struct http_request *http, struct worker *worker)
     req->worker = worker;
     if (!eas_login_run(req))
         return;
-    if (!req->login.eas_enabled) {
-        eas_answer_http(req, 403);
-        return;
-    }
     if (slice_eq(http_method(http), SLICE_LIT("OPTIONS"))) { // a login that was held back
-        answer_options(req);
+        if (req->login.eas_enabled)
+            answer_options(req);
+        else
+            eas_answer_http(req, 403);
         return;
     }
     int http_status = req->command ? 0 : req->status ? 400 : check_head(req);
     if (http_status)
         eas_answer_http(req, http_status);
+    else if (!req->login.eas_enabled)
+        eas_answer_error(req, EAS_USER_DISABLED);
     else
         run_command(req);
 }
@@ -396,6 +480,13 @@ const struct http_app *eas_app_open(struct server *server)
     struct eas_app *app = mem_new(struct eas_app);
     app->server = server;
     app->devices = eas_devices_open(server);
+    app->found = found_open();
+    const struct settings *settings = server->settings;
+    app->policy_hash = eas_policy_hash(settings);
+    app->throttle = eas_throttle_open(settings_int(settings, SETTING_EAS_REQUESTS_PER_MINUTE));
+    app->loops = eas_loops_open(settings_int(settings, SETTING_EAS_LOOP_REPEATS),
+                                settings_int(settings, SETTING_EAS_LOOP_WINDOW_S));
+    app->trace = eas_trace_open(settings_text(settings, SETTING_DATA_DIR), settings_int(settings, SETTING_EAS_TRACE_MAX));
     app->http = (struct http_app){
         .path = EAS_PATH,
         .prefix = true,
@@ -414,6 +505,10 @@ void eas_app_close(const struct http_app **http)
         return;
     struct eas_app *app = (*http)->ctx;
     eas_devices_close(&app->devices);
+    found_close(&app->found);
+    eas_throttle_close(&app->throttle);
+    eas_loops_close(&app->loops);
+    eas_trace_close(&app->trace);
     free(app);
     *http = NULL;
 }

@@ -18,6 +18,8 @@ enum eas_status {
     EAS_INVALID_CONTENT = 101,
     EAS_INVALID_WBXML = 102,
     EAS_INVALID_XML = 103,
+    EAS_INVALID_DATE = 104,
+    EAS_INVALID_COMBINATION = 105,
     EAS_INVALID_IDS = 106,
     EAS_INVALID_MIME = 107,
     EAS_DEVICE_ID_INVALID = 108,
@@ -30,25 +32,48 @@ enum eas_status {
     EAS_NO_RECIPIENT = 119,
     EAS_SUBMISSION_FAILED = 120,
     EAS_TOO_LARGE = 122,
+    EAS_USER_DISABLED = 126,
+    EAS_DEVICE_BLOCKED = 129,
     EAS_COMMAND_NOT_SUPPORTED = 137,
     EAS_VERSION_NOT_SUPPORTED = 138,
+    EAS_NOT_FULLY_PROVISIONABLE = 139,
+    EAS_WIPE_REQUESTED = 140,
     EAS_DEVICE_NOT_PROVISIONED = 142,
+    EAS_POLICY_REFRESH = 143,
     EAS_INVALID_POLICY_KEY = 144,
+    EAS_EXTERNALLY_MANAGED = 145,
+    EAS_NOT_RECURRING = 146,
     EAS_ITEM_NOT_FOUND = 150,
     EAS_BODY_PART_TYPE = 164,
     EAS_DEVICE_INFORMATION_REQUIRED = 165,
     EAS_INVALID_ACCOUNT_ID = 166,
+    EAS_NO_PICTURE = 173,
+    EAS_RIGHTS_DISABLED = 168,
     EAS_MAX_DEVICES = 177,
+    EAS_FORWARDEES_COMBINATION = 178,
+    EAS_FORWARDEES_INVALID = 179,
     EAS_INVALID_RECIPIENTS = 183,
 };
+
+struct eas_loops;
+struct eas_throttle;
+struct eas_trace;
 
 struct eas_app {
     struct http_app http; // first: the front hands it back
     struct server *server;
     struct eas_devices *devices;
+    struct found *found; // searches of late, for their further pages
+    struct eas_throttle *throttle;
+    struct eas_loops *loops;
+    struct eas_trace *trace;
+    uint64_t policy_hash; // of the settings' policy
 };
 
 struct eas_command;
+
+/* What is done about a loop, one after another (server/eas/loop.h). */
+enum eas_heal { HEAL_NOTHING, HEAL_SMALL_WINDOW, HEAL_DEGRADED, HEAL_NEW_KEY, HEAL_PAUSE };
 
 /* One HTTP request, in its arena. Touched by the loop or by one worker, never both. */
 struct eas_request {
@@ -76,6 +101,9 @@ struct eas_request {
     struct buf out;
     struct wbxml_writer writer; // the answer, into out
     int status;                 // for the log: 0 until a command sets it
+    bool worked;                // it gave out items, folders or a policy: doing the same again is no progress
+    enum eas_heal heal;         // what a phone that loops is given instead
+    uint64_t loop_print;        // of the request
     int64_t deadline_us;        // hanging Sync: 0 until it waits
 };
 
@@ -92,7 +120,7 @@ struct eas_command {
     const char *source;
     uint16_t root;        // tag of the answer, for errors of a general kind; 0: none
     uint16_t status;      // its Status tag
-    int until;            // last version that has it; 0: all
+    int since, until;     // first and last version that have it; 0: all
     unsigned flags;
     void (*run)(struct eas_request *req); // on a worker; ends in one of the answers below, or parks
 };
@@ -111,6 +139,7 @@ void eas_answer_error(struct eas_request *req, int status);
 /* The command's own Status under its root: HTTP 200 at all versions. */
 void eas_answer_status(struct eas_request *req, int status);
 void eas_answer_unavailable(struct eas_request *req); // 503, Retry-After
+void eas_answer_retry(struct eas_request *req, int64_t after_s); // the same, with the time
 /* Begins the answer: writer ready, root open. */
 void eas_begin(struct eas_request *req, uint16_t root);
 int eas_http_of_status(int status);
@@ -138,7 +167,3 @@ enum http_head_result eas_login_head(struct eas_request *req, struct worker *wor
 /* Run phase: true when logged in; else the request has been answered or waits. */
 bool eas_login_run(struct eas_request *req);
 void eas_answer_denied(struct eas_request *req);
-/* The policy that phones are asked to acknowledge, and its hash. */
-uint64_t eas_policy_hash(void);
-/* 0, or the status that sends the phone to Provision first. */
-int eas_policy_check(const struct eas_request *req);

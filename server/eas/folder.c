@@ -20,6 +20,36 @@ int eas_folder_type(enum mailbox_role role)
     }
 }
 
+const struct eas_fixed_folder eas_fixed_folders[EAS_FIXED_FOLDERS] = {
+    { EAS_OUTBOX_ID, "Outbox", "Email", FOLDER_TYPE_OUTBOX, false },
+    { "calendar", "Calendar", "Calendar", FOLDER_TYPE_CALENDAR, true },
+    { "contacts", "Contacts", "Contacts", FOLDER_TYPE_CONTACTS, true },
+};
+
+const struct eas_fixed_folder *eas_fixed_folder(struct slice id)
+{
+    for (size_t i = 0; i < EAS_FIXED_FOLDERS; i++) {
+        if (slice_eq(id, slice_of(eas_fixed_folders[i].id)))
+            return &eas_fixed_folders[i];
+    }
+    return NULL;
+}
+
+bool eas_fixed_folder_is_listed(const struct eas_request *req, const struct eas_fixed_folder *folder)
+{
+    return !folder->optional || settings_bool(req->app->server->settings, SETTING_EAS_EMPTY_FOLDERS);
+}
+
+bool eas_folder_name_is_fixed(const struct eas_request *req, struct slice name)
+{
+    for (size_t i = 0; i < EAS_FIXED_FOLDERS; i++) {
+        const struct eas_fixed_folder *folder = &eas_fixed_folders[i];
+        if (eas_fixed_folder_is_listed(req, folder) && slice_eq_nocase(name, slice_of(folder->name)))
+            return true;
+    }
+    return false;
+}
+
 bool eas_folder_key(struct eas_request *req, struct slice *key)
 {
     const struct wbxml_node *node = wbxml_child(req->root, WB_FolderHierarchy_SyncKey);

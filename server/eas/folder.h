@@ -7,7 +7,7 @@
 enum folder_status {
     FOLDER_OK = 1,
     FOLDER_EXISTS = 2,       // or it is special
-    FOLDER_SPECIAL = 3,      // FolderDelete
+    FOLDER_SPECIAL = 3,      // FolderDelete; or it is about the recipient information cache
     FOLDER_NOT_FOUND = 4,
     FOLDER_NO_PARENT = 5,
     FOLDER_SERVER_ERROR = 6,
@@ -16,9 +16,32 @@ enum folder_status {
 };
 
 /* Type: MS-ASCMD 2.2.3.186.3 (Type, FolderSync). */
-enum folder_type { FOLDER_TYPE_USER = 1, FOLDER_TYPE_OUTBOX = 6, FOLDER_TYPE_USER_MAIL = 12 };
+enum folder_type {
+    FOLDER_TYPE_USER = 1,
+    FOLDER_TYPE_OUTBOX = 6,
+    FOLDER_TYPE_CALENDAR = 8,
+    FOLDER_TYPE_CONTACTS = 9,
+    FOLDER_TYPE_USER_MAIL = 12,
+    FOLDER_TYPE_RECIPIENTS = 19,
+};
 int eas_folder_type(enum mailbox_role role);
-#define FOLDER_NAME_MAX 256u // characters
+
+/* Folders that no mailbox stands for: always empty, never changed. The Outbox is listed because Windows clients look for
+ * it; Calendar and Contacts by eas.empty_folders, and answered for without it, since phones may know them from before. */
+struct eas_fixed_folder {
+    const char *id, *name, *class;
+    int type;
+    bool optional;
+};
+#define EAS_FIXED_FOLDERS 3u
+extern const struct eas_fixed_folder eas_fixed_folders[EAS_FIXED_FOLDERS];
+/* The one with the id; NULL: none. */
+const struct eas_fixed_folder *eas_fixed_folder(struct slice id);
+bool eas_fixed_folder_is_listed(const struct eas_request *req, const struct eas_fixed_folder *folder);
+/* Whether a name at the top level is one of theirs. */
+bool eas_folder_name_is_fixed(const struct eas_request *req, struct slice name);
+/* The id of the recipient information cache, which this server does not have. */
+#define EAS_RECIPIENTS_ID "RI"
 
 /* The key of the request, when it has one of a possible form; else answers and gives false. */
 bool eas_folder_key(struct eas_request *req, struct slice *key);

@@ -42,3 +42,18 @@ void eas_followup_unpack(struct arena *arena, struct slice extra, bool flagged, 
     if (!flagged && flag->status != EAS_FLAG_COMPLETE)
         *flag = (struct eas_flag){ 0 };
 }
+
+void eas_verb_unpack(struct arena *arena, struct slice extra, struct eas_email *email)
+{
+    json_t *all = extra.len ? json_loadb(extra.at, extra.len, 0, NULL) : NULL;
+    json_t *object = json_object_get(all, "verb");
+    json_int_t verb = json_integer_value(json_object_get(object, "n"));
+    const char *at = json_string_value(json_object_get(object, "at"));
+    int64_t us;
+    if (verb >= 1 && verb <= 3) {
+        email->verb = (uint8_t)verb;
+        if (at && eas_date_parse(slice_of(at), &us))
+            email->verb_time = arena_copy(arena, slice_of(at));
+    }
+    json_decref(all);
+}

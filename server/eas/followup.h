@@ -1,4 +1,4 @@
-/* The follow-up flag in the store: "flag" in placement.extra, JSON (hard case 18). */
+/* What the store keeps beside the flags, JSON in placement.extra (hard case 18): "flag", the follow-up flag, and "verb". */
 #pragma once
 
 #include "base/arena.h"
@@ -8,3 +8,5 @@
 struct slice eas_followup_pack(struct arena *arena, const struct eas_flag *flag);
 /* From placement.extra and \Flagged: the bit decides whether the flag is active, the details say the rest. */
 void eas_followup_unpack(struct arena *arena, struct slice extra, bool flagged, struct eas_flag *flag);
+/* The last verb, "verb" in placement.extra: {"n": 1, "at": "2026-01-02T03:04:05.000Z"}. */
+void eas_verb_unpack(struct arena *arena, struct slice extra, struct eas_email *email);

@@ -11,6 +11,8 @@ struct eas_item_view {
     enum mailbox_role role;
     const char *const *keywords;
     size_t keyword_count;
+    bool no_body; // Search without a BodyPreference
+    bool degraded; // write it as if it could not be read: a phone loops on it
     /* Multipart answers: called with a whole body, returns its part number. NULL: bodies stand in the document. */
     uint32_t (*add_part)(void *ctx, struct slice data);
     void *add_part_ctx;

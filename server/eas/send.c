@@ -2,19 +2,17 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "protocol/eas/email.h"
-#include "protocol/eas/ids.h"
+#include "protocol/eas/date.h"
 #include "protocol/mime/compose.h"
 #include "protocol/mime/normal.h"
-#include "server/smtp/postman.h"
+#include "server/smtp/autoreply.h"
+#include "server/smtp/trace_lines.h"
+#include "storage/submission.h"
 
 #define RECIPIENTS_MAX 1000u
-#define CLIENT_ID_MAX 40u // MS-ASCMD 2.2.3.29.2 (ClientId, SendMail)
 
 /* ---- the header ---- */
 
@@ -118,39 +116,53 @@ struct routes {
     struct delivery_target *targets;
     struct slice *local; // the targets' addresses
     size_t target_count;
-    struct slice *remote; // for the outbox
-    size_t remote_count;
+    struct slice *far; // for the outbox
+    size_t far_count;
 };
 
-static struct slice prefix_lines(struct eas_request *req, struct slice recipient)
+static bool has_target(const struct routes *routes, struct account_id account)
 {
-    char date[64];
-    time_t now = (time_t)(clock_wall_us() / US_PER_S);
-    struct tm tm;
-    gmtime_r(&now, &tm);
-    strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S +0000", &tm);
-    const char *host = settings_text(req->app->server->settings, SETTING_SERVER_HOSTNAME);
-    return slice_of(arena_printf(req->arena,
-                                 "Return-Path: <%s>\r\nDelivered-To: %.*s\r\nReceived: by %s with ActiveSync; %s\r\n",
-                                 req->login.login, SLICE_ARG(recipient), host && *host ? host : "localhost", date));
+    for (size_t i = 0; i < routes->target_count; i++)
+        if (routes->targets[i].account.n == account.n)
+            return true;
+    return false;
 }
 
-/* 0, or a status: an address of a domain of ours that nobody has is told before anything is sent. */
+static bool has_address(const struct slice *addresses, size_t count, struct slice address)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq_nocase(addresses[i], address))
+            return true;
+    return false;
+}
+
+static void add_target(struct eas_request *req, struct slice recipient, struct account_id account, struct routes *routes)
+{
+    struct buf prefix = { 0 };
+    trace_lines(slice_of(req->login.login), recipient, req->app->server->hostname, "ActiveSync", &prefix);
+    routes->local[routes->target_count] = recipient;
+    routes->targets[routes->target_count++] =
+        (struct delivery_target){ .account = account, .prefix = arena_copy(req->arena, buf_slice(&prefix)) };
+    buf_free(&prefix);
+}
+
+/* Who gets it, each once. 0, or a status: an address of a domain of ours that nobody has is told before anything is
+ * sent. */
 static int route(struct eas_request *req, const struct slice *recipients, size_t count, struct routes *routes)
 {
     routes->targets = arena_new(req->arena, struct delivery_target, count + 1);
     routes->local = arena_new(req->arena, struct slice, count + 1);
-    routes->remote = arena_new(req->arena, struct slice, count + 1);
+    routes->far = arena_new(req->arena, struct slice, count + 1);
     for (size_t i = 0; i < count; i++) {
         struct account account;
         struct slice domain = recipients[i];
         bool local = false;
+        if (has_address(routes->far, routes->far_count, recipients[i]))
+            continue;
         enum err err = account_find_recipient(req->db, req->arena, recipients[i], &account);
         if (err == ERR_OK) {
-            struct delivery_target *target = &routes->targets[routes->target_count];
-            routes->local[routes->target_count++] = recipients[i];
-            target->account = account.id;
-            target->prefix = prefix_lines(req, recipients[i]);
+            if (!has_target(routes, account.id))
+                add_target(req, recipients[i], account.id, routes);
             continue;
         }
         slice_cut(&domain, '@');
@@ -162,262 +174,151 @@ static int route(struct eas_request *req, const struct slice *recipients, size_t
             log_event(LOG_INFO, "eas_recipient_unknown", LOG_S("recipient", recipients[i]));
             return EAS_RECIPIENT_UNRESOLVED;
         }
-        routes->remote[routes->remote_count++] = recipients[i];
+        routes->far[routes->far_count++] = recipients[i];
     }
     return 0;
 }
 
-static int64_t random_id(void)
-{
-    int64_t id = 0;
-    while (id == 0) {
-        if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
-            id = 0;
-    }
-    return id & INT64_MAX;
-}
+/* ---- one transaction ---- */
 
-/* Who could not be delivered to while others were waits in the outbox: the phone is told of success only once. */
-static int deliver_local(struct eas_request *req, struct routes *routes, const struct octets *octets)
+static void describe(struct arena *arena, struct slice raw, struct buf *packed, struct message_new *message)
 {
-    struct delivery delivery = { .message.octets = *octets, .delivery_id = random_id(),
-                                 .internal_date_us = clock_wall_us(), .targets = routes->targets,
-                                 .target_count = routes->target_count };
-    if (routes->target_count == 0)
-        return 0;
-    enum err err = postman_deliver_now(req->app->server->postman, req->db, &delivery);
-    if (err)
-        return err == ERR_UNAVAILABLE ? EAS_SERVER_ERROR_RETRY : EAS_SUBMISSION_FAILED;
-    size_t taken = 0, others = routes->remote_count;
-    for (size_t i = 0; i < delivery.target_count; i++) {
-        const struct delivery_target *target = &delivery.targets[i];
-        taken += target->result == ERR_OK;
-        if (target->result == ERR_OK)
-            continue;
-        log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", target->account.n),
-                  LOG_T("result", err_name(target->result)));
-        routes->remote[routes->remote_count++] = routes->local[i];
-    }
-    return taken || others ? 0 : EAS_SUBMISSION_FAILED;
-}
-
-static int queue_remote(struct eas_request *req, const struct routes *routes, const struct octets *octets)
-{
-    struct outbox_entry entry = { .account = eas_account(req), .sender = slice_of(req->login.login),
-                                  .recipients = routes->remote, .recipient_count = routes->remote_count,
-                                  .octets = *octets };
-    int64_t id;
-    if (routes->remote_count == 0)
-        return 0;
-    enum err err = outbox_add(req->db, &entry, &id);
-    return err == ERR_OK ? 0 : err == ERR_UNAVAILABLE ? EAS_SERVER_ERROR_RETRY : EAS_SUBMISSION_FAILED;
-}
-
-/* The copy in Sent, read. It never fails what has gone out: it is logged and the mail counts as sent. */
-static void save_in_sent(struct eas_request *req, struct slice raw, struct slice sent)
-{
-    struct mailbox mailbox;
     struct mime_meta meta;
-    struct buf copy = { 0 }, packed = { 0 };
-    struct change_set changes = { .count = 0 };
-    struct actor by = eas_actor(req, false); // the phone has no id of it: it must be told (hard case 5)
-    uint32_t uidvalidity;
-    add_bcc(raw, &copy);
-    buf_add(&copy, sent);
-    mime_describe(buf_slice(&copy), req->arena, &meta);
-    mime_meta_pack(&meta, &packed);
-    struct append_item item = {
-        .message = { .octets = { buf_slice(&copy), -1, (int64_t)buf_len(&copy) }, .meta = buf_slice(&packed),
-                     .thread = meta.thread, .sent_us = meta.date_us },
-        .internal_date_us = clock_wall_us(),
-        .flags = FLAG_SEEN,
-    };
-    enum err err = eas_find_role(req, ROLE_SENT, &mailbox);
-    if (!err)
-        err = message_append(req->db, eas_account(req), mailbox.id, &item, 1, &by, &uidvalidity, &changes);
-    eas_publish(req, &changes);
-    if (err)
-        log_event(LOG_WARN, "eas_sent_copy_failed", LOG_I("account", eas_account(req).n), LOG_T("result", err_name(err)));
-    buf_free(&copy);
-    buf_free(&packed);
+    mime_describe(raw, arena, &meta);
+    mime_meta_pack(&meta, packed);
+    *message = (struct message_new){ .octets = { raw, -1, (int64_t)raw.len }, .meta = buf_slice(packed),
+                                     .thread = meta.thread, .sent_us = meta.date_us };
 }
 
-static int send_prepared(struct eas_request *req, struct slice raw, const struct slice *recipients, size_t count,
-                         bool save)
+static int status_of(enum err err)
+{
+    switch (err) {
+    case ERR_OK:
+        return 0;
+    case ERR_EXISTS:
+        return EAS_PREVIOUSLY_SENT;
+    case ERR_NOT_FOUND:
+        return EAS_ITEM_NOT_FOUND;
+    case ERR_QUOTA:
+        return EAS_QUOTA_EXCEEDED;
+    case ERR_LIMIT:
+        return EAS_TOO_LARGE;
+    case ERR_UNAVAILABLE:
+    case ERR_CANCELLED:
+        return EAS_SERVER_ERROR_RETRY;
+    default:
+        return EAS_SUBMISSION_FAILED;
+    }
+}
+
+static void mark_source(struct eas_request *req, const struct eas_sending *sending, size_t recipient_count,
+                        struct submission *submission)
+{
+    if (!sending->source || !sending->source->found)
+        return;
+    enum eas_verb verb = sending->forward ? EAS_VERB_FORWARD : recipient_count > 1 ? EAS_VERB_REPLY_ALL : EAS_VERB_REPLY;
+    char at[EAS_DATE_SIZE];
+    eas_date_format(submission->internal_date_us, at);
+    submission->source_mailbox = sending->source->mailbox;
+    submission->source_item = sending->source->item.item;
+    submission->source_flags = sending->forward ? 0 : FLAG_ANSWERED;
+    submission->source_keyword = sending->forward ? SLICE_LIT("$Forwarded") : SLICE_LIT("");
+    submission->source_extra = slice_of(arena_printf(req->arena, "{\"verb\": {\"n\": %d, \"at\": \"%s\"}}", (int)verb, at));
+}
+
+static void log_sent(struct eas_request *req, const struct routes *routes, size_t octets, int status)
+{
+    size_t queued = routes->far_count;
+    for (size_t i = 0; i < routes->target_count; i++) {
+        const struct delivery_target *target = &routes->targets[i];
+        queued += target->result != ERR_OK;
+        if (target->result)
+            log_event(LOG_WARN, "eas_delivery_failed", LOG_I("account", target->account.n),
+                      LOG_T("result", err_name(target->result)));
+    }
+    log_event(status ? LOG_WARN : LOG_INFO, "eas_sent", LOG_I("account", eas_account(req).n),
+              LOG_I("recipients", routes->target_count + routes->far_count), LOG_I("queued", status ? 0 : queued),
+              LOG_I("octets", octets), LOG_I("status", status));
+}
+
+/* sent: as the recipients get it. */
+static int submit(struct eas_request *req, const struct eas_sending *sending, struct slice owned, struct slice sent,
+                  struct routes *routes)
+{
+    struct message_new copy;
+    struct buf packed = { 0 }, copy_packed = { 0 }, copy_raw = { 0 };
+    struct change_set changes = { .count = 0 };
+    struct actor by = eas_actor(req, false); // the phone has no id of the copy: it must be told (hard case 5)
+    struct submission submission = {
+        .account = eas_account(req), .device = req->device.id, .client_id = sending->client_id,
+        .internal_date_us = clock_wall_us(),
+        .targets = routes->targets, .addresses = routes->local, .target_count = routes->target_count,
+        .sender = slice_of(req->login.login), .far = routes->far, .far_count = routes->far_count,
+        .draft_mailbox = sending->draft_mailbox, .draft_item = sending->draft_item, .by = &by,
+    };
+    describe(req->arena, sent, &packed, &submission.message);
+    if (sending->save) {
+        add_bcc(owned, &copy_raw);
+        copy = submission.message; // the same octets, unless there is something to hide from the others
+        if (buf_len(&copy_raw)) {
+            buf_add(&copy_raw, sent);
+            describe(req->arena, buf_slice(&copy_raw), &copy_packed, &copy);
+        }
+        submission.copy = &copy;
+    }
+    mark_source(req, sending, routes->target_count + routes->far_count, &submission);
+    enum err err = submission_send(req->db, &submission, &changes);
+    eas_publish(req, &changes);
+    if (!err)
+        autoreply_note(req->app->server->autoreply, routes->targets, routes->target_count, sent);
+    log_sent(req, routes, sent.len, status_of(err));
+    buf_free(&packed);
+    buf_free(&copy_packed);
+    buf_free(&copy_raw);
+    return status_of(err);
+}
+
+static bool has_header(struct slice raw)
+{
+    struct slice header = header_of(raw), field;
+    while (take_field(&header, &field)) {
+        struct slice rest = field, name = slice_trim(slice_cut(&rest, ':'));
+        if (name.len && name.len < field.len && slice_find(name, ' ') == SIZE_MAX)
+            return true;
+    }
+    return false;
+}
+
+static int send_text(struct eas_request *req, const struct eas_sending *sending, struct slice text)
 {
     struct routes routes = { 0 };
-    struct buf sent = { 0 };
-    mime_prepare_sending(raw, slice_of(req->login.login), &sent);
-    struct octets octets = { buf_slice(&sent), -1, (int64_t)buf_len(&sent) };
-    int status = route(req, recipients, count, &routes);
+    struct buf owned = { 0 }, sent = { 0 };
+    struct slice *recipients, from;
+    size_t count;
+    if (!has_header(text))
+        return EAS_INVALID_MIME;
+    mime_recipients(text, req->arena, &recipients, &count, &from);
+    if (count == 0 || count > RECIPIENTS_MAX)
+        return count ? EAS_SUBMISSION_FAILED : EAS_NO_RECIPIENT;
+    put_sender(text, slice_of(req->login.login), from, &owned);
+    mime_prepare_sending(buf_slice(&owned), slice_of(req->login.login), &sent);
+    int status = (int64_t)buf_len(&sent) > settings_int(req->app->server->settings, SETTING_LMTP_SIZE_MAX) ? EAS_TOO_LARGE : 0;
     if (!status)
-        status = deliver_local(req, &routes, &octets);
+        status = route(req, recipients, count, &routes);
     if (!status)
-        status = queue_remote(req, &routes, &octets);
-    if (!status && save)
-        save_in_sent(req, raw, buf_slice(&sent));
+        status = submit(req, sending, buf_slice(&owned), buf_slice(&sent), &routes);
+    buf_free(&owned);
     buf_free(&sent);
     return status;
 }
 
-int eas_send(struct eas_request *req, struct slice raw, bool save)
+int eas_send_once(struct eas_request *req, const struct eas_sending *sending)
 {
     struct mime_normal normal = { 0 };
-    struct buf text = { 0 }, owned = { 0 };
-    struct slice *recipients, from;
-    size_t count;
-    mime_normal_add(&normal, raw, &text);
+    struct buf text = { 0 };
+    mime_normal_add(&normal, sending->raw, &text);
     mime_normal_end(&normal, &text);
-    mime_recipients(buf_slice(&text), req->arena, &recipients, &count, &from);
-    int status = slice_trim(raw).len == 0 ? EAS_INVALID_MIME : count == 0 ? EAS_NO_RECIPIENT : 0;
-    if (!status && count > RECIPIENTS_MAX)
-        status = EAS_SUBMISSION_FAILED;
-    if (!status) {
-        put_sender(buf_slice(&text), slice_of(req->login.login), from, &owned);
-        status = send_prepared(req, buf_slice(&owned), recipients, count, save);
-    }
+    int status = send_text(req, sending, buf_slice(&text));
     buf_free(&text);
-    buf_free(&owned);
     return status;
-}
-
-/* ---- the three commands ---- */
-
-int eas_compose_parse(struct eas_request *req, struct eas_compose *compose)
-{
-    *compose = (struct eas_compose){ 0 };
-    if (req->version < 140) {
-        compose->mime = http_body(req->http);
-        compose->save = req->query.save_in_sent ||
-                        slice_eq_nocase(http_query_arg(req->http, "SaveInSent"), SLICE_LIT("T"));
-        compose->folder_id = req->query.collection_id;
-        compose->item_id = req->query.item_id.len ? req->query.item_id : req->query.long_id;
-        return compose->mime.len ? 0 : EAS_INVALID_CONTENT;
-    }
-    const struct wbxml_node *source = wbxml_child(req->root, WB_ComposeMail_Source);
-    struct slice long_id = wbxml_child_text(source, WB_ComposeMail_LongId);
-    compose->client_id = wbxml_child_text(req->root, WB_ComposeMail_ClientId);
-    compose->mime = wbxml_child_text(req->root, WB_ComposeMail_Mime);
-    compose->save = wbxml_child(req->root, WB_ComposeMail_SaveInSentItems) != NULL;
-    compose->replace_mime = wbxml_child(req->root, WB_ComposeMail_ReplaceMime) != NULL;
-    compose->folder_id = wbxml_child_text(source, WB_ComposeMail_FolderId);
-    compose->item_id = wbxml_child_text(source, WB_ComposeMail_ItemId);
-    if (compose->item_id.len == 0)
-        compose->item_id = long_id;
-    if (compose->client_id.len == 0 || compose->client_id.len > CLIENT_ID_MAX || compose->mime.len == 0)
-        return EAS_INVALID_XML;
-    return wbxml_child_text(req->root, WB_ComposeMail_AccountId).len ? EAS_INVALID_ACCOUNT_ID : 0;
-}
-
-enum err eas_compose_source(struct eas_request *req, const struct eas_compose *compose, struct eas_source *source)
-{
-    struct eas_item_id id;
-    const char *const *keywords;
-    size_t keyword_count;
-    *source = (struct eas_source){ 0 };
-    if (!eas_item_id_parse(compose->item_id, &id))
-        return ERR_NOT_FOUND;
-    source->mailbox.n = id.mailbox;
-    enum err err = sync_get_item(req->db, req->arena, eas_account(req), source->mailbox, id.item, &source->item, &keywords,
-                                 &keyword_count);
-    source->found = err == ERR_OK;
-    return err;
-}
-
-/* \Answered or $Forwarded on the source; every device hears of it. */
-static void mark_source(struct eas_request *req, const struct eas_source *source, uint64_t flag, const char *keyword)
-{
-    struct slice name = slice_of(keyword);
-    struct flags_change change = { .mode = FLAGS_ADD, .flags = flag, .keywords = &name, .keyword_count = keyword ? 1 : 0,
-                                   .create_keywords = true, .unchanged_since = -1 };
-    struct uid_range range = { source->item.uid, source->item.uid };
-    struct actor by = eas_actor(req, false);
-    struct change_set changes = { .count = 0 };
-    struct flags_result *results;
-    size_t count;
-    enum err err = message_store_flags(req->db, req->arena, eas_account(req), source->mailbox, &range, 1, &change, &by,
-                                       &results, &count, &changes);
-    eas_publish(req, &changes);
-    if (err)
-        log_event(LOG_WARN, "eas_source_not_marked", LOG_I("account", eas_account(req).n), LOG_T("result", err_name(err)));
-}
-
-/* Remembered once it went out, never before: a server that dies in between sends twice, and loses nothing. The account's
- * queue of writes keeps a repeat from running beside its first. */
-static void remember_client_id(struct eas_request *req, struct slice client_id)
-{
-    bool fresh;
-    if (client_id.len && sync_claim_client_id(req->db, eas_account(req), req->device.id, client_id, &fresh) != ERR_OK)
-        log_event(LOG_WARN, "eas_client_id_not_kept", LOG_I("account", eas_account(req).n));
-}
-
-void eas_compose_send(struct eas_request *req, const struct eas_compose *compose, struct slice raw,
-                      const struct eas_source *source, uint64_t source_flag, const char *source_keyword)
-{
-    bool known = false;
-    enum err err = compose->client_id.len ? sync_client_id_known(req->db, eas_account(req), req->device.id,
-                                                                 compose->client_id, &known)
-                                          : ERR_OK;
-    int status = err ? EAS_SERVER_ERROR_RETRY : known ? EAS_PREVIOUSLY_SENT : eas_send(req, raw, compose->save);
-    if (status) {
-        eas_answer_error(req, status);
-        return;
-    }
-    remember_client_id(req, compose->client_id);
-    if (source && source->found)
-        mark_source(req, source, source_flag, source_keyword);
-    req->status = 1;
-    eas_answer_empty(req); // a body in a success makes some phones send again
-}
-
-static enum err read_source(struct eas_request *req, const struct eas_source *source, struct buf *out)
-{
-    return message_read(req->db, &source->item.message, 0, source->item.message.size, out);
-}
-
-static bool is_smime(struct arena *arena, struct slice raw)
-{
-    struct mime_meta meta;
-    mime_describe(raw, arena, &meta);
-    return eas_is_smime(&meta);
-}
-
-/* What is signed or encrypted goes on whole, or its signature breaks. */
-static enum mime_quote how_to_quote(struct eas_request *req, struct slice original, bool forward)
-{
-    if (is_smime(req->arena, original))
-        return MIME_ATTACH_ORIGINAL;
-    return forward ? MIME_QUOTE_WITH_ATTACHMENTS : MIME_QUOTE_INLINE;
-}
-
-void eas_smart_send(struct eas_request *req, bool forward)
-{
-    struct eas_compose compose;
-    struct eas_source source;
-    int status = eas_compose_parse(req, &compose);
-    if (status) {
-        eas_answer_error(req, status);
-        return;
-    }
-    enum err err = eas_compose_source(req, &compose, &source);
-    if (err == ERR_NOT_FOUND && !compose.replace_mime) {
-        eas_answer_error(req, EAS_ITEM_NOT_FOUND);
-        return;
-    }
-    bool as_is = compose.replace_mime || is_smime(req->arena, compose.mime);
-    struct buf original = { 0 }, whole = { 0 };
-    if (source.found && !as_is)
-        err = read_source(req, &source, &original);
-    if (err && err != ERR_NOT_FOUND) {
-        eas_answer_unavailable(req);
-    } else {
-        if (source.found && !as_is)
-            mime_quote_original(compose.mime, buf_slice(&original), how_to_quote(req, buf_slice(&original), forward), &whole);
-        else
-            buf_add(&whole, compose.mime);
-        eas_compose_send(req, &compose, buf_slice(&whole), &source, forward ? 0 : FLAG_ANSWERED,
-                         forward ? "$Forwarded" : NULL);
-    }
-    buf_free(&original);
-    buf_free(&whole);
 }

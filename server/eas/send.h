@@ -1,32 +1,33 @@
-/* Sending a message for a phone: to local mailboxes at once, to the outbox for others, a copy into Sent. */
+/* Sending a message for a phone, by one transaction of the store: to local mailboxes, to the outbox for others, a copy
+ * into Sent, the source marked, the ClientId remembered (storage/submission.h). */
 #pragma once
 
 #include "server/eas/eas_internal.h"
 
-/* raw: the message as the phone composed it. Sender is the account, whatever From says. save: a copy in Sent.
- * Returns 0, or the status (MS-ASCMD 2.2.2) that says why nothing was sent. */
-int eas_send(struct eas_request *req, struct slice raw, bool save);
-
-/* What SendMail, SmartReply and SmartForward have in common, of 12.1's query and 14.0's WBXML. */
-struct eas_compose {
-    struct slice client_id; // empty at 12.1
-    struct slice mime;
-    bool save, replace_mime;
-    struct slice folder_id, item_id; // source; item_id "mailbox:item"
-};
-/* 0, or a status. */
-int eas_compose_parse(struct eas_request *req, struct eas_compose *compose);
-/* Sends once per ClientId and answers: an empty body is success. source_flag: FLAG_ANSWERED or 0, keyword "$Forwarded" or
- * NULL, set on the source message when one is given. */
+/* The message that a SmartReply or SmartForward is about. */
 struct eas_source {
     struct mailbox_id mailbox;
     struct sync_item item;
     bool found;
 };
-void eas_compose_send(struct eas_request *req, const struct eas_compose *compose, struct slice raw,
-                      const struct eas_source *source, uint64_t source_flag, const char *source_keyword);
-/* Finds the source of a SmartReply or SmartForward. errors: ERR_NOT_FOUND, ERR_UNAVAILABLE */
-MUST_USE enum err eas_compose_source(struct eas_request *req, const struct eas_compose *compose,
-                                     struct eas_source *source);
-/* SmartReply and SmartForward but for how the original is quoted. */
-void eas_smart_send(struct eas_request *req, bool forward);
+
+/* Email2 LastVerbExecuted (MS-ASEMAIL 2.2.2.44); kept in placement.extra as "verb": {"n": 1, "at": "2026-01-02T..."}. */
+enum eas_verb { EAS_VERB_REPLY = 1, EAS_VERB_REPLY_ALL = 2, EAS_VERB_FORWARD = 3 };
+
+struct eas_sending {
+    struct slice raw; // the message as the phone composed it. Sender is the account, whatever From says.
+    bool save;        // a copy in Sent
+    struct slice client_id;          // counts for 7 days; empty: none
+    const struct eas_source *source; // NULL or not found: none; gets \Answered or $Forwarded and the verb
+    bool forward;
+    struct mailbox_id draft_mailbox; // the draft it was, which goes; item 0: none
+    uint32_t draft_item;
+};
+
+/* Returns 0, or the status (MS-ASCMD 2.2.2) that says why nothing was sent: EAS_INVALID_MIME, EAS_NO_RECIPIENT,
+ * EAS_RECIPIENT_UNRESOLVED, EAS_TOO_LARGE, EAS_QUOTA_EXCEEDED (the copy does not fit), EAS_PREVIOUSLY_SENT,
+ * EAS_ITEM_NOT_FOUND (the draft has gone), EAS_SUBMISSION_FAILED (for good), EAS_SERVER_ERROR_RETRY. */
+int eas_send_once(struct eas_request *req, const struct eas_sending *sending);
+/* SendMail, SmartReply, SmartForward. */
+void eas_send_mail_run(struct eas_request *req);
+void eas_smart_run(struct eas_request *req, bool forward);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/eas/folder.h"
 #include "server/eas/sync_internal.h"
 
 #define HOUR_US (INT64_C(3600) * US_PER_S)
@@ -28,8 +29,10 @@ static void begin_collection(struct sync_run *run, const struct eas_collection *
     struct wbxml_writer *writer = &run->req->writer;
     begin_collections(run);
     wbxml_start(writer, WB_AirSync_Collection);
-    if (run->req->version < 140)
-        wbxml_cstr(writer, WB_AirSync_Class, "Email");
+    if (run->req->version < 140) {
+        const struct eas_fixed_folder *fixed = eas_fixed_folder(collection->id);
+        wbxml_cstr(writer, WB_AirSync_Class, fixed ? fixed->class : "Email");
+    }
     if (key)
         wbxml_cstr(writer, WB_AirSync_SyncKey, key);
     else
@@ -41,6 +44,7 @@ static void begin_collection(struct sync_run *run, const struct eas_collection *
 static void write_refusal(struct sync_run *run, const struct eas_collection *collection, int status)
 {
     run->may_wait = false;
+    run->starts_over |= status == SYNC_KEY_INVALID;
     run->req->status = status;
     begin_collection(run, collection, collection->key_given ? NULL : "0", status);
     wbxml_end(&run->req->writer, WB_AirSync_Collection);
@@ -76,18 +80,57 @@ static bool refused(struct sync_run *run, const struct eas_collection *collectio
     return true;
 }
 
+/* An empty answer says that nothing changed; 12.0 does not know it and is told of every collection. */
+static bool tells_all(const struct sync_run *run)
+{
+    return run->req->version < 121;
+}
+
 static bool is_prime(const struct eas_collection *collection)
 {
     return slice_eq(collection->key, SLICE_LIT("0"));
 }
 
-/* The Outbox is always empty and has one key. */
-static void sync_outbox(struct sync_run *run, const struct eas_collection *collection)
+/* An empty folder takes nothing: what a phone would add or change in it is refused item by item. */
+static void refuse_commands(struct wbxml_writer *writer, const struct eas_collection *collection)
 {
-    if (is_prime(collection))
+    static const uint16_t tags[] = { [EAS_SYNC_ADD] = WB_AirSync_Add, [EAS_SYNC_CHANGE] = WB_AirSync_Change,
+                                     [EAS_SYNC_FETCH] = WB_AirSync_Fetch };
+    bool begun = false;
+    for (size_t i = 0; i < collection->command_count; i++) {
+        const struct eas_sync_command *command = &collection->commands[i];
+        bool add = command->kind == EAS_SYNC_ADD;
+        if (command->kind == EAS_SYNC_DELETE)
+            continue; // what is gone is as wished
+        if (!begun)
+            wbxml_start(writer, WB_AirSync_Responses);
+        begun = true;
+        wbxml_start(writer, tags[command->kind]);
+        wbxml_text(writer, add ? WB_AirSync_ClientId : WB_AirSync_ServerId, add ? command->client_id : command->server_id);
+        wbxml_u64(writer, WB_AirSync_Status, add ? SYNC_CONVERSION_ERROR : SYNC_NOT_FOUND);
+        wbxml_end(writer, tags[command->kind]);
+    }
+    if (begun)
+        wbxml_end(writer, WB_AirSync_Responses);
+}
+
+/* Fixed folders have two keys, so that an answer to commands can bring a new one. */
+static void sync_fixed(struct sync_run *run, const struct eas_collection *collection)
+{
+    bool second = slice_eq(collection->key, SLICE_LIT("2"));
+    if (is_prime(collection)) {
         write_key(run, collection, "1", false);
-    else if (!slice_eq(collection->key, SLICE_LIT("1")))
+    } else if (!second && !slice_eq(collection->key, SLICE_LIT("1"))) {
         write_refusal(run, collection, SYNC_KEY_INVALID);
+    } else if (collection->command_count) {
+        run->may_wait = false;
+        begin_collection(run, collection, second ? "1" : "2", SYNC_OK);
+        refuse_commands(&run->req->writer, collection);
+        wbxml_end(&run->req->writer, WB_AirSync_Collection);
+    } else if (tells_all(run)) {
+        begin_collection(run, collection, NULL, SYNC_OK);
+        wbxml_end(&run->req->writer, WB_AirSync_Collection);
+    }
 }
 
 static struct slice pack_options(struct arena *arena, const struct eas_options *options)
@@ -105,8 +148,10 @@ static void prime(struct sync_run *run, const struct eas_collection *collection,
     struct sync_state state;
     enum err err = sync_reset(req->db, req->arena, eas_account(req), req->device.id, mailbox,
                               pack_options(req->arena, &collection->options), &state);
-    if (!refused(run, collection, err))
-        write_key(run, collection, state.key, false);
+    if (refused(run, collection, err))
+        return;
+    run->req->worked = true;
+    write_key(run, collection, state.key, false);
 }
 
 /* ---- what the server has for the phone ---- */
@@ -146,7 +191,7 @@ static enum err write_item(struct sync_target *target, struct sync_answer *answe
 static bool is_full(const struct sync_run *run, const struct sync_answer *answer)
 {
     return buf_len(&run->req->out) + buf_len(&answer->items) > SYNC_ANSWER_BYTES ||
-           clock_mono_us() - run->req->started_us > SYNC_ANSWER_US || http_cancelled(run->req->http);
+           clock_mono_us() - run->req->started_us > run->answer_us || http_cancelled(run->req->http);
 }
 
 static enum err write_items(struct sync_target *target, struct sync_answer *answer)
@@ -155,7 +200,8 @@ static enum err write_items(struct sync_target *target, struct sync_answer *answ
     const struct sync_look *look = &answer->look;
     struct eas_item_view view = { .req = run->req, .options = &target->options, .mailbox = target->mailbox.n,
                                   .role = target->role, .keywords = look->keywords,
-                                  .keyword_count = look->keyword_count };
+                                  .keyword_count = look->keyword_count,
+                                  .degraded = run->req->heal == HEAL_DEGRADED };
     enum err err = ERR_OK;
     size_t i = 0;
     for (; i < look->count && !err && (i == 0 || !is_full(run, answer)); i++)
@@ -177,6 +223,8 @@ static enum err look_for_changes(struct sync_target *target, struct sync_answer 
     if (!collection->get_changes)
         return ERR_OK;
     uint32_t window = collection->window < run->window ? collection->window : run->window;
+    if (req->heal && window > 1)
+        window = 1; // the phone loops: it may get past what it does not understand
     bool exhausted = window == 0 || is_full(run, answer);
     // A draft that is replaced gets a new date under its old id: a cut by date would lose it.
     uint8_t filter = target->role == ROLE_DRAFTS ? 0 : target->options.filter;
@@ -196,6 +244,7 @@ static void write_answer(struct sync_target *target, struct sync_answer *answer,
     struct sync_run *run = target->run;
     struct wbxml_writer *writer = &run->req->writer;
     begin_collection(run, target->collection, key, SYNC_OK);
+    run->req->worked |= answer->sent || target->response_count;
     if (answer->more)
         wbxml_empty(writer, WB_AirSync_MoreAvailable);
     if (answer->sent) {
@@ -220,9 +269,9 @@ static enum err store_and_write(struct sync_target *target, struct sync_answer *
                    !slice_eq(options, target->state.options);
     char key[SYNC_KEY_MAX + 1];
     if (!new_key) {
-        if (answer->more)
+        if (answer->more || tells_all(target->run))
             write_answer(target, answer, target->state.key);
-        else if (answer->looked)
+        if (answer->looked && !answer->more)
             return sync_advance(req->db, eas_account(req), req->device.id, target->mailbox, &target->state, &answer->look);
         return ERR_OK;
     }
@@ -271,8 +320,16 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
         write_refusal(run, collection, collection->key_given ? SYNC_KEY_INVALID : SYNC_PROTOCOL_ERROR);
         return;
     }
-    if (slice_eq(collection->id, SLICE_LIT(EAS_OUTBOX_ID))) {
-        sync_outbox(run, collection);
+    const struct eas_fixed_folder *fixed = eas_fixed_folder(collection->id);
+    const char *class = fixed ? fixed->class : "Email";
+    bool is_mail = slice_eq(slice_of(class), SLICE_LIT("Email"));
+    if ((collection->class.len && !slice_eq_nocase(collection->class, slice_of(class))) ||
+        (collection->has_mode && !is_mail)) { // only mail has conversations
+        write_refusal(run, collection, SYNC_PROTOCOL_ERROR);
+        return;
+    }
+    if (fixed) {
+        sync_fixed(run, collection);
         return;
     }
     if (!eas_folder_id_parse(collection->id, &target.mailbox.n)) {
@@ -283,13 +340,19 @@ void eas_sync_collection(struct sync_run *run, const struct eas_collection *coll
         prime(run, collection, target.mailbox);
         return;
     }
+    if (req->heal == HEAL_NEW_KEY) {
+        write_refusal(run, collection, SYNC_KEY_INVALID);
+        return;
+    }
     enum err err = sync_begin(req->db, req->arena, eas_account(req), req->device.id, target.mailbox, collection->key,
                               &target.state);
     if (refused(run, collection, err))
         return;
     target.role = (enum mailbox_role)target.state.role;
     eas_options_unpack(target.state.options, &target.options);
+    uint8_t mode = target.options.conversation_mode;
     if (collection->has_options)
         target.options = collection->options;
+    target.options.conversation_mode = collection->has_mode ? collection->options.conversation_mode : mode;
     sync_known(&target);
 }

@@ -12,6 +12,8 @@ int eas_sync_item_status(enum err err)
     case ERR_SYNTAX:
     case ERR_LIMIT:
         return SYNC_CONVERSION_ERROR;
+    case ERR_CONFLICT:
+        return SYNC_CONFLICT;
     case ERR_QUOTA:
         return SYNC_NO_SPACE;
     default:
@@ -53,7 +55,7 @@ static enum err map_categories(struct eas_request *req, const struct eas_change 
     return ERR_OK;
 }
 
-static enum err change_flags(struct sync_target *target, const struct eas_change *change, uint32_t item)
+enum err eas_sync_change_flags(struct sync_target *target, const struct eas_change *change, uint32_t item)
 {
     struct eas_request *req = target->run->req;
     struct change_set changes = { .count = 0 };
@@ -70,22 +72,34 @@ static enum err change_flags(struct sync_target *target, const struct eas_change
     return err;
 }
 
+/* A success is silent, unless the phone has to learn where its new attachments are. */
+static void respond_with_data(struct sync_target *target, struct slice server_id, const struct draft_result *result)
+{
+    struct wbxml_writer *writer = &target->responses_writer;
+    wbxml_start(writer, WB_AirSync_Change);
+    wbxml_text(writer, WB_AirSync_ServerId, server_id);
+    wbxml_u64(writer, WB_AirSync_Status, SYNC_OK);
+    eas_draft_write_result(target, writer, result);
+    wbxml_end(writer, WB_AirSync_Change);
+    target->response_count++;
+}
+
 static enum err apply_change(struct sync_target *target, const struct eas_sync_command *command)
 {
     struct eas_request *req = target->run->req;
     struct eas_change change;
     uint32_t item;
     bool draft = req->version >= 160 && target->role == ROLE_DRAFTS;
+    struct draft_result result = { 0 };
     int status = SYNC_OK;
     enum err err = item_of(target, command->server_id, &item) ? ERR_OK : ERR_NOT_FOUND;
     if (!err)
         err = eas_change_parse(command->data, req->version, req->arena, &change);
     if (!err && draft && (change.has_content || command->send)) {
-        struct draft_result result = { 0 };
         err = eas_draft_change(target, command, item, &result);
         status = result.status;
     } else if (!err) {
-        err = change.has_content ? ERR_SYNTAX : change_flags(target, &change, item);
+        err = change.has_content ? ERR_SYNTAX : eas_sync_change_flags(target, &change, item);
         status = eas_sync_item_status(err);
     } else {
         status = eas_sync_item_status(err);
@@ -94,6 +108,8 @@ static enum err apply_change(struct sync_target *target, const struct eas_sync_c
         return err;
     if (status != SYNC_OK)
         respond(target, WB_AirSync_Change, WB_AirSync_ServerId, command->server_id, status);
+    else if (result.has_added)
+        respond_with_data(target, command->server_id, &result);
     return ERR_OK;
 }
 
@@ -115,6 +131,7 @@ static enum err apply_add(struct sync_target *target, const struct eas_sync_comm
         wbxml_cstr(writer, WB_AirSync_ServerId, id);
     }
     wbxml_u64(writer, WB_AirSync_Status, (uint64_t)result.status);
+    eas_draft_write_result(target, writer, &result);
     wbxml_end(writer, WB_AirSync_Add);
     target->response_count++;
     return ERR_OK;

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/eas/trace.h"
 
 #define PING_EXPIRED 1
 #define PING_CHANGES 2
@@ -18,6 +19,7 @@ struct eas_wait { // under 512 octets with ten folders
     struct hub_watcher *watcher;
     int64_t auth_version;    // of the login
     struct loop_timer quiet; // armed: changes wait for the end of the quiet time
+    int64_t trace_until_us;
     uint32_t refs;           // the park, and a look that is under way
     bool looking, again, listed, settled; // settled: the first look is done
     uint32_t count;
@@ -45,6 +47,12 @@ static void release(struct eas_wait *wait)
 
 /* ---- endings: each answers the park ---- */
 
+static void trace_answer(struct eas_wait *wait, const char *command, struct slice answer)
+{
+    struct device device = { .id = wait->link.device, .trace_until_us = wait->trace_until_us };
+    eas_trace_waited(wait->app, wait->link.account, &device, command, answer, wait->link.loop);
+}
+
 static void answer_ping(struct eas_wait *wait, int status)
 {
     struct buf out = { 0 };
@@ -63,6 +71,7 @@ static void answer_ping(struct eas_wait *wait, int status)
     wbxml_end(&writer, WB_Ping_Ping);
     log_event(LOG_INFO, "eas_ping_answered", LOG_I("account", wait->link.account.n),
               LOG_I("device", wait->link.device.n), LOG_I("status", status));
+    trace_answer(wait, "Ping", buf_slice(&out));
     http_unpark(wait->park, 200, EAS_CONTENT_TYPE, SLICE_LIT("MS-Server-ActiveSync: " EAS_VERSION_HIGHEST "\r\n"),
                 buf_slice(&out));
     buf_free(&out);
@@ -78,6 +87,7 @@ static void answer_sync(struct eas_wait *wait, int status)
         wbxml_u64(&writer, WB_AirSync_Status, (uint64_t)status);
         wbxml_end(&writer, WB_AirSync_Sync);
     }
+    trace_answer(wait, "Sync", buf_slice(&out));
     http_unpark(wait->park, 200, EAS_CONTENT_TYPE, SLICE_LIT("MS-Server-ActiveSync: " EAS_VERSION_HIGHEST "\r\n"),
                 buf_slice(&out));
     buf_free(&out);
@@ -212,7 +222,7 @@ static void on_change(void *ctx, const struct change *change)
     struct eas_wait *wait = ctx;
     if (!wait->park)
         return;
-    if (change->kinds & CHANGE_AUTH) { // password or access changed: it must log in again
+    if (change->kinds & (CHANGE_AUTH | CHANGE_DEVICE)) { // it must log in again, or be traced from its next request on
         end_quietly(wait);
         return;
     }
@@ -234,7 +244,8 @@ static void parked(struct http_park *park, void *ctx)
         return;
     }
     wait->watcher = hub_watch(wait->app->server->hub, wait->link.loop, wait->link.account, wait->auth_version,
-                              CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH, on_change, wait);
+                              CHANGE_NEW | CHANGE_FLAGS | CHANGE_REMOVED | CHANGE_HIERARCHY | CHANGE_AUTH | CHANGE_DEVICE,
+                              on_change, wait);
     look_start(wait); // registered, so look again: what came before has been seen by nobody
 }
 
@@ -267,6 +278,8 @@ void eas_wait_begin(struct eas_request *req, enum eas_wait_kind kind, const stru
     wait->link = (struct eas_wait_link){ .account = eas_account(req), .device = req->device.id, .kind = kind,
                                          .serial = req->serial, .end = end_quietly, .wait = wait };
     wait->app = req->app;
+    wait->trace_until_us = req->device.trace_until_us;
+    eas_trace_write(req, 0, SLICE_LIT(""));
     wait->auth_version = req->login.auth_version;
     wait->refs = 1;
     wait->count = (uint32_t)count;

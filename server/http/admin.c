@@ -81,6 +81,7 @@ static void admin_run(struct http_request *req, struct worker *worker)
         .committed = committed,
         .hash_password = auth_hash_password,
         .ctx = http_app_of(req)->ctx,
+        .remote_wipe = settings_bool(((const struct server *)http_app_of(req)->ctx)->settings, SETTING_EAS_REMOTE_WIPE),
     };
     struct db *db = worker_db(worker);
     request.body = http_body(req);

@@ -52,7 +52,7 @@ static enum err parse_fetch(struct slice *in, struct arena *arena, void **args)
         err = ERR_SYNTAX;
     if (!err)
         err = fetch_parse(in, arena, &a->program);
-    return err ? err : a->set.saved ? ERR_SYNTAX : ERR_OK;
+    return err;
 }
 
 static void drop_work(struct imap_session *s)

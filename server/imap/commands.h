@@ -32,10 +32,12 @@
     X(search) \
     X(select) \
     X(setmetadata) \
+    X(sort) \
     X(starttls) \
     X(status) \
     X(store) \
     X(subscribe) \
+    X(thread) \
     X(unauthenticate) \
     X(unselect) \
     X(unsubscribe)

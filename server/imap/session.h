@@ -104,6 +104,8 @@ struct imap_session {
     size_t own_count;
     bool condstore;
     bool rev2; // ENABLE IMAP4rev2: SEARCH answers by ESEARCH alone
+    struct uid_range *saved; // "$", the result of the last SEARCH RETURN (SAVE); ascending; NULL: empty
+    size_t saved_count;
     bool utf8; // ENABLE UTF8=ACCEPT (RFC 6855)
     bool qresync; // ENABLE QRESYNC: removals are told as VANISHED
     size_t told_keywords; // how many keywords of the mailbox the client was told in FLAGS

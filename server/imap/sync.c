@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "protocol/imap/write.h"
+#include "server/imap/search_run.h"
 #include "server/imap/vanished.h"
 
 static void forget_own(struct imap_session *s)
@@ -20,6 +21,7 @@ void imap_deselect(struct imap_session *s)
     s->mailbox_path = NULL;
     s->mailbox.n = 0;
     forget_own(s);
+    imap_search_unsave(s);
     if (s->state == IMAP_SELECTED)
         s->state = IMAP_LOGGED_IN;
 }
@@ -142,6 +144,22 @@ enum imap_result imap_sync(struct imap_session *s, struct worker *worker)
     return IMAP_DONE;
 }
 
+/* "$": what is still in the view of the result that SEARCH saved; an empty one is no error (RFC 5182 2.1). */
+static enum err resolve_saved(struct imap_session *s, struct uid_range **ranges, size_t *count)
+{
+    uint32_t total = snapshot_count(s->view);
+    struct uid_range *found = arena_new(s->arena, struct uid_range, s->saved_count + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < s->saved_count; i++) {
+        uint32_t n = snapshot_first_from(s->view, s->saved[i].first);
+        if (n <= total && snapshot_row(s->view, n)->uid <= s->saved[i].last)
+            found[used++] = s->saved[i];
+    }
+    *ranges = found;
+    *count = used;
+    return ERR_OK;
+}
+
 /* Ascending ranges of uids; runs of neighbours in the view become one. */
 enum err imap_resolve(struct imap_session *s, const struct uidset *set, struct uid_range **ranges, size_t *count)
 {
@@ -149,7 +167,7 @@ enum err imap_resolve(struct imap_session *s, const struct uidset *set, struct u
     uint32_t largest = s->uid ? (total ? snapshot_row(s->view, total)->uid : 0) : total;
     struct uidset sorted;
     if (set->saved)
-        return ERR_SYNTAX; // SEARCHRES is not offered
+        return resolve_saved(s, ranges, count);
     uidset_normalise(set, largest, s->arena, &sorted);
     struct uid_range *found = arena_new(s->arena, struct uid_range, sorted.count + 1);
     size_t used = 0;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "protocol/mime/meta.h"
+#include "server/smtp/autoreply.h"
 #include "server/smtp/recipients.h"
 
 #define PUMPS 2u      // commits on their way at a time: more share no more fsyncs
@@ -45,6 +46,7 @@ struct waiter {
 struct postman {
     struct workers *workers;
     struct hub *hub;
+    struct autoreply *autoreply;
     struct recipients *recipients;
     pthread_mutex_t lock;
     pthread_cond_t idle;
@@ -58,6 +60,7 @@ struct postman {
 /* ---- describing ---- */
 
 struct described { // what storage keeps of a message beside its octets
+    struct slice raw;
     struct buf meta;
     void *map;
     size_t map_len;
@@ -77,6 +80,7 @@ static enum err describe(struct delivery *delivery, struct arena *arena, struct 
         raw = slice_make(d->map, d->map_len);
     }
     struct mime_meta meta;
+    d->raw = raw;
     mime_describe(raw, arena, &meta);
     mime_meta_pack(&meta, &d->meta);
     message->meta = buf_slice(&d->meta);
@@ -105,7 +109,7 @@ static void fail_all(struct delivery *delivery, enum err err)
 }
 
 /* Describes, commits and publishes. Every target has its result afterwards. */
-static void deliver(struct hub *hub, struct db *db, struct delivery **deliveries, size_t count)
+static void deliver(struct postman *postman, struct db *db, struct delivery **deliveries, size_t count)
 {
     struct arena *arena = arena_open();
     struct described described[BATCH] = { 0 };
@@ -122,19 +126,12 @@ static void deliver(struct hub *hub, struct db *db, struct delivery **deliveries
     if (ready_count && message_deliver(db, ready, ready_count, &changes))
         for (size_t i = 0; i < ready_count; i++)
             fail_all(ready[i], ERR_UNAVAILABLE);
-    hub_publish(hub, &changes);
-    for (size_t i = 0; i < count; i++)
+    hub_publish(postman->hub, &changes);
+    for (size_t i = 0; i < count; i++) {
+        autoreply_note(postman->autoreply, deliveries[i]->targets, deliveries[i]->target_count, described[i].raw);
         described_free(&described[i]);
+    }
     arena_close(&arena);
-}
-
-enum err postman_deliver_now(struct postman *postman, struct db *db, struct delivery *delivery)
-{
-    deliver(postman->hub, db, &delivery, 1);
-    for (size_t i = 0; i < delivery->target_count; i++)
-        if (delivery->targets[i].result != ERR_UNAVAILABLE)
-            return ERR_OK;
-    return delivery->target_count ? ERR_UNAVAILABLE : ERR_OK;
 }
 
 /* ---- the queue ---- */
@@ -253,7 +250,7 @@ static void deliver_batch(struct postman *postman, struct worker *worker, struct
     for (size_t i = 0; i < count; i++)
         deliveries[i] = &batch[i]->delivery;
     if (count)
-        deliver(postman->hub, worker_db(worker), deliveries, count);
+        deliver(postman, worker_db(worker), deliveries, count);
     if (claims)
         give_back(postman, claims, 0);
     for (size_t i = 0; i < count; i++) {
@@ -332,11 +329,12 @@ void postman_send(struct postman *postman, struct parcel *parcel)
         worker_submit(postman->workers, &started->job);
 }
 
-enum err postman_open(struct workers *workers, struct hub *hub, struct postman **postman)
+enum err postman_open(struct workers *workers, struct hub *hub, struct autoreply *autoreply, struct postman **postman)
 {
     struct postman *made = mem_new(struct postman);
     made->workers = workers;
     made->hub = hub;
+    made->autoreply = autoreply;
     made->recipients = recipients_open();
     pthread_mutex_init(&made->lock, NULL);
     pthread_cond_init(&made->idle, NULL);

@@ -1,4 +1,4 @@
-/* The postman takes whole messages from LMTP, submission and SendMail, describes them, and commits them in batches:
+/* The postman takes whole messages from LMTP and submission, describes them, and commits them in batches:
  * queued deliveries are taken together, ordered by account. */
 #pragma once
 
@@ -9,7 +9,9 @@
 
 struct postman;
 struct recipients; // server/smtp/recipients.h
-MUST_USE enum err postman_open(struct workers *workers, struct hub *hub, struct postman **postman);
+struct autoreply;  // server/smtp/autoreply.h
+MUST_USE enum err postman_open(struct workers *workers, struct hub *hub, struct autoreply *autoreply,
+                               struct postman **postman);
 void postman_close(struct postman **postman); // after all listeners stopped; finishes what is queued
 
 /* A delivery on its way. The octets (normalised to CRLF) stay the caller's until done. */
@@ -24,5 +26,3 @@ struct parcel {
 };
 struct recipients *postman_recipients(struct postman *postman); // who an address is; lives as long as the postman
 void postman_send(struct postman *postman, struct parcel *parcel); // any thread
-/* The same from a worker that already runs (SendMail): describes and commits now, and publishes. */
-MUST_USE enum err postman_deliver_now(struct postman *postman, struct db *db, struct delivery *delivery);

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/merge_sort.h"
 
 Test(slice, numbers)
 {
@@ -122,4 +123,30 @@ Test(log, levels)
     cr_expect(log_level_parse(SLICE_LIT("WARN"), &level));
     cr_expect_eq(level, LOG_WARN);
     cr_expect_not(log_level_parse(SLICE_LIT("loud"), &level));
+}
+
+static int by_tens(uint32_t a, uint32_t b, void *ctx)
+{
+    const uint32_t *values = ctx;
+    return (values[a] / 10 > values[b] / 10) - (values[a] / 10 < values[b] / 10);
+}
+
+Test(merge_sort, sorts_in_steps_and_keeps_equal_ones_in_order)
+{
+    for (uint32_t count = 0; count < 70; count++) {
+        uint32_t values[70], items[70], room[70], steps = 0;
+        struct merge_sort sort;
+        for (uint32_t i = 0; i < count; i++) {
+            values[i] = i * 37 % 101;
+            items[i] = i;
+        }
+        merge_sort_init(&sort, items, room, count);
+        while (!merge_sort_step(&sort, 7, by_tens, values))
+            steps++;
+        cr_expect(count < 9 || steps >= count / 7, "%u in %u steps", count, steps);
+        for (uint32_t i = 1; i < count; i++) {
+            int by = by_tens(sort.from[i - 1], sort.from[i], values);
+            cr_expect(by < 0 || (by == 0 && sort.from[i - 1] < sort.from[i]), "%u of %u", i, count);
+        }
+    }
 }

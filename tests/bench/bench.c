@@ -292,6 +292,8 @@ void mail_make(struct buf *mail, uint64_t n, int size)
                "Date: Mon, %d Nov 2026 %02d:%02d:00 +0000\r\nMessage-ID: <%s@example.org>\r\nMIME-Version: 1.0\r\n"
                "Content-Type: multipart/mixed; boundary=\"=_%s\"\r\n\r\n--=_%s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n",
                (int)(n % 97), (int)(n % 97), (unsigned long long)n, (int)(n % 28) + 1, (int)(n % 24), (int)(n % 60), mark, mark, mark);
+    if (n % 1000 == 7)
+        buf_add_text(mail, "the rare word is xyzzyrare indeed\r\n");
     add_text(mail, &state, (size_t)size * 2 / 5);
     buf_printf(mail,
                "--=_%s\r\nContent-Type: application/octet-stream; name=\"data%llu.bin\"\r\nContent-Transfer-Encoding: base64\r\n"

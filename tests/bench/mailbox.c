@@ -80,6 +80,29 @@ static void transfers(const struct options *options, struct client *imap)
     samples_report(&moves, "move_1000", false);
 }
 
+static void search(const struct options *options, struct client *imap, const char *what)
+{
+    static const struct {
+        const char *name, *command;
+    } searches[] = {
+        { "unseen", "SEARCH UNSEEN" },
+        { "from", "SEARCH FROM \"Sender 13\"" },
+        { "text", "SEARCH TEXT xyzzyrare" },
+        { "short", "SEARCH BODY zz" },
+        { "sort", "SORT (SUBJECT REVERSE DATE) UTF-8 ALL" },
+        { "thread", "THREAD REFERENCES UTF-8 ALL" },
+    };
+    char name[64];
+    for (size_t i = 0; i < sizeof searches / sizeof *searches; i++) {
+        if (strcmp(searches[i].name, what) != 0)
+            continue;
+        snprintf(name, sizeof name, "search_%s", what);
+        repeat(imap, options->count, name, searches[i].command, NULL);
+        return;
+    }
+    die("there is no search %s", what);
+}
+
 /* One part of the work, so that its CPU can be told apart. */
 void measure_mailbox(const struct options *options)
 {
@@ -95,6 +118,8 @@ void measure_mailbox(const struct options *options)
         repeat(imap, options->count, "store_all", "STORE 1:* +FLAGS.SILENT (\\Flagged)", "STORE 1:* -FLAGS.SILENT (\\Flagged)");
     } else if (strcmp(options->part, "store-one") == 0) {
         repeat(imap, options->count, "store_one", "STORE 77 +FLAGS.SILENT (\\Answered)", "STORE 77 -FLAGS.SILENT (\\Answered)");
+    } else if (strncmp(options->part, "search-", 7) == 0) {
+        search(options, imap, options->part + 7);
     } else if (strcmp(options->part, "transfer") == 0) {
         transfers(options, imap);
     } else {

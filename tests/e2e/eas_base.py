@@ -7,7 +7,7 @@ from eas_client import Phone
 from harness import LIMIT_S, PASSWORD, ServerTest, drop_to, message
 
 ALICE, BOB = "alice@example.test", "bob@example.test"
-VERSIONS = ("12.1", "14.0", "14.1", "16.0", "16.1")
+VERSIONS = ("12.0", "12.1", "14.0", "14.1", "16.0", "16.1")
 PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n0123456789").decode()
 RICH = ("From: Ann <ann@example.org>\r\nTo: alice@example.test\r\nSubject: Rich\r\nMessage-ID: <rich@example.org>\r\n"
         "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n"

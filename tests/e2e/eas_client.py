@@ -21,6 +21,13 @@ PAGES = {
         ResponseRequested Recurrences Recurrence Type Until Occurrences Interval DayOfWeek DayOfMonth WeekOfMonth
         MonthOfYear StartTime Sensitivity TimeZone GlobalObjId ThreadTopic MIMEData MIMETruncated MIMESize
         InternetCPID Flag Status ContentClass FlagType CompleteTime DisallowNewTimeProposal"""),
+    4: ("Calendar", """
+        Timezone AllDayEvent Attendees Attendee Email Name Body BodyTruncated BusyStatus Categories Category Rtf
+        DtStamp EndTime Exception Exceptions Deleted ExceptionStartTime Location MeetingStatus OrganizerEmail
+        OrganizerName Recurrence Type Until Occurrences Interval DayOfWeek DayOfMonth WeekOfMonth MonthOfYear
+        Reminder Sensitivity Subject StartTime UID AttendeeStatus AttendeeType - - - - - - - -
+        DisallowNewTimeProposal ResponseRequested AppointmentReplyTime ResponseType CalendarType IsLeapMonth
+        FirstDayOfWeek OnlineMeetingConfLink OnlineMeetingExternalLink ClientUid"""),
     5: ("Move", """
         MoveItems Move SrcMsgId SrcFldId DstFldId Response Status DstMsgId"""),
     6: ("GetItemEstimate", """
@@ -28,11 +35,20 @@ PAGES = {
     7: ("FolderHierarchy", """
         Folders Folder DisplayName ServerId ParentId Type Response Status ContentClass Changes Add Delete Update
         SyncKey FolderCreate FolderDelete FolderUpdate FolderSync Count Version"""),
+    8: ("MeetingResponse", """
+        CalendarId CollectionId MeetingResponse RequestId Request Result Status UserResponse Version InstanceId -
+        ProposedStartTime ProposedEndTime SendResponse"""),
     9: ("Tasks", """
         Body BodySize BodyTruncated Categories Category Complete DateCompleted DueDate UtcDueDate Importance
         Recurrence Type Start Until Occurrences Interval DayOfMonth DayOfWeek WeekOfMonth MonthOfYear Regenerate
         DeadOccur ReminderSet ReminderTime Sensitivity StartDate UtcStartDate Subject Rtf OrdinalDate SubOrdinalDate
         CalendarType IsLeapMonth FirstDayOfWeek"""),
+    10: ("ResolveRecipients", """
+        ResolveRecipients Response Status Type Recipient DisplayName EmailAddress Certificates Certificate
+        MiniCertificate Options To CertificateRetrieval RecipientCount MaxCertificates MaxAmbiguousRecipients
+        CertificateCount Availability StartTime EndTime MergedFreeBusy Picture MaxSize Data MaxPictures"""),
+    11: ("ValidateCert", """
+        ValidateCert Certificates Certificate CertificateChain CheckCRL Status"""),
     13: ("Ping", """
         Ping AutdState Status HeartbeatInterval Folders Folder Id Class MaxFolders Version"""),
     14: ("Provision", """
@@ -52,6 +68,9 @@ PAGES = {
         Search - Store Name Query Options Range Status Response Result Properties Total EqualTo Value And Or
         FreeText - DeepTraversal LongId RebuildResults LessThan GreaterThan Schema Supported UserName Password
         ConversationId Picture MaxSize MaxPictures"""),
+    16: ("GAL", """
+        DisplayName Phone Office Title Company Alias FirstName LastName HomePhone MobilePhone EmailAddress Picture
+        Status Data"""),
     17: ("AirSyncBase", """
         BodyPreference Type TruncationSize AllOrNone - Body Data EstimatedDataSize Truncated Attachments Attachment
         DisplayName FileReference Method ContentId ContentLocation IsInline NativeBodyType ContentType Preview
@@ -73,6 +92,10 @@ PAGES = {
         UmCallerID UmUserNotes UmAttDuration UmAttOrder ConversationId ConversationIndex LastVerbExecuted
         LastVerbExecutionTime ReceivedAsBcc Sender CalendarType IsLeapMonth AccountId FirstDayOfWeek
         MeetingMessageType - IsDraft Bcc Send"""),
+    25: ("Find", """
+        Find SearchId ExecuteSearch MailBoxSearchCriterion Query Status FreeText Options Range DeepTraversal - -
+        Response Result Properties Preview HasAttachments Total DisplayCc DisplayBcc GalSearchCriterion - - - - - -
+        MaxPictures MaxSize Picture"""),
 }
 
 TOKENS, NAMES = {}, {}

@@ -16,6 +16,8 @@ KINDS = {"string": str, "integer": int, "boolean": bool, "array": list, "object"
 
 
 class AdminContract(ServerTest):
+    settings = {"eas__remote_wipe": "true"}
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -104,6 +106,16 @@ class AdminContract(ServerTest):
         self.assertEqual(len(self.call("listDevices", 200, token, login=ALICE)["devices"]), 1)
         for access in ("blocked", "quarantined", "allowed"):
             self.call("setDeviceAccess", 204, token, {"access": access}, login=ALICE, device="PHONE1")
+        self.call("traceDevice", 204, token, {"minutes": 5, "content": True}, login=ALICE, device="PHONE1")
+        self.call("traceDevice", 422, token, {"minutes": 1441}, login=ALICE, device="PHONE1")
+        self.call("wipeDevice", 422, token, {"kind": "all"}, login=ALICE, device="PHONE1")
+        self.call("wipeDevice", 204, token, {"kind": "account"}, login=ALICE, device="PHONE1")
+        device = self.call("getDevice", 200, token, login=ALICE, device="phone1")
+        self.assertEqual((device["wipe"]["state"], device["wipe"]["kind"], device["access"]), ("ordered", "account", "allowed"))
+        self.assertIsNotNone(device["traced_until"])
+        for enabled in (False, True):
+            self.call("setEas", 204, token, {"enabled": enabled}, login=ALICE)
+        self.call("setEas", 422, token, {"enabled": "yes"}, login=ALICE)
         self.call("resetDevice", 204, token, login=ALICE, device="PHONE1")
 
         self.assertEqual(self.done, set(self.operations))
@@ -118,7 +130,7 @@ class AdminContract(ServerTest):
                     self.call(operation, 403, reader, **names)
                 if "404" in what["responses"]:
                     right = {"setPassword": {"password": "x"}, "restoreDeleted": {"ids": ["1:1"]},
-                             "setDeviceAccess": {"access": "blocked"}}.get(operation)
+                             "setDeviceAccess": {"access": "blocked"}, "setEas": {"enabled": True}}.get(operation)
                     self.call(operation, 404, token, right, login="nobody@example.test", device="PHONE1")
                 if "{device}" in path:
                     right = {"access": "blocked"} if "requestBody" in what else None

@@ -21,11 +21,12 @@ class Basics(EasTest):
         answer = self.raw("OPTIONS", "/Microsoft-Server-ActiveSync")
         self.assertEqual(answer.status, 200)
         self.assertEqual(answer.body, b"")
-        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.1,14.0,14.1")
+        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
-        self.assertEqual(commands, {"FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MoveItems", "Ping", "Provision", "SendMail",
-                                    "Settings", "SmartForward", "SmartReply", "Sync"})
+        self.assertEqual(commands, {"Find", "FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
+                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision",
+                                    "ResolveRecipients", "Search", "SendMail", "Settings", "SmartForward", "SmartReply",
+                                    "Sync", "ValidateCert"})
 
     def test_path_in_any_case_and_with_a_slash(self):
         for path in ("/microsoft-server-activesync", "/Microsoft-Server-ActiveSync/"):
@@ -64,11 +65,14 @@ class Basics(EasTest):
             self.assertEqual(response.status, 200, octets)
 
     def test_versions(self):
-        for version, status in (("12.1", 200), ("14.0", 200), ("14.1", 200), ("16.1", 200), ("2.5", 505), ("12.0", 505),
-                                ("99.9", 505), ("x", 505)):
+        for version, status in (("12.1", 200), ("14.0", 200), ("14.1", 200), ("16.1", 200), ("12.0", 200), ("16.0", 200),
+                                ("2.5", 505), ("1.0", 505), ("11.9", 505), ("16.2", 505), ("99.9", 505), ("x", 505),
+                                ("", 505)):
             answer = self.phone(version=version).post("FolderSync", Node("FolderHierarchy:FolderSync", Node(
                 "FolderHierarchy:SyncKey", "0")))
             self.assertEqual(answer.status, status, version)
+            # A refusal says what it could speak instead.
+            self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
 
     def test_base64_query(self):
         phone = self.phone()
@@ -90,7 +94,7 @@ class Basics(EasTest):
         self.assertEqual(status("14.1", root=Node("Ping:Ping", Node("Ping:HeartbeatInterval", 60))), (200, "103"))
         self.assertEqual(status("14.1", body=b"x", Content_Type="text/plain"), (200, "101"))
         self.assertEqual(self.phone().post("NoSuchCommand", body=b"").status, 501)
-        self.assertEqual(self.phone().post("Find", body=b"").status, 501)
+        self.assertEqual(self.phone().post("CreateCollection", body=b"").status, 501)
         answer = self.phone(device="D" * 33).post("FolderSync", Node("FolderHierarchy:FolderSync"))
         self.assertEqual(answer.root.get("FolderHierarchy:Status"), "108")
 

@@ -103,6 +103,17 @@ class HardCases(EasTest):
         else:
             self.fail("Ping says 2 without end")
 
+    def test_hard_case_8c_ping_looks_from_the_state_that_the_phone_holds(self):
+        """What a lost answer told is gone again when the phone repeats its Sync: nothing to tell, for Ping neither."""
+        phone, inbox = self.primed()
+        self.deliver("seen by nobody")
+        phone.post("Sync", phone.sync_request(phone.collection(inbox)))  # the answer is lost
+        desktop = self.imap()
+        desktop.store("1", "+FLAGS", "(\\Deleted)")
+        desktop.expunge()
+        self.assertIsNone(phone.sync(inbox))
+        self.assertEqual(phone.ping(1, inbox).answer().root.get("Ping:Status"), "1")
+
     def test_hard_case_8d_a_folder_of_which_only_the_first_key_is_known(self):
         self.deliver("before")
         phone = self.phone()

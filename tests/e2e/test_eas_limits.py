@@ -122,7 +122,7 @@ class Limits(EasTest):
         self.assertEqual(answer.get("AirSync:Responses", "AirSync:Change", "AirSync:Status"), "6")
 
     def test_lengths_of_ids_and_names(self):
-        """EAS_ID_MAX and KEY_MAX 64, CLIENT_ID_MAX 40, MAILBOX_NAME_MAX 255, VALUE_MAX 1,024."""
+        """EAS_ID_MAX and KEY_MAX 64 (what is longer names nothing, a ClientId is a protocol error), CLIENT_ID_MAX 40, MAILBOX_NAME_MAX 255, VALUE_MAX 1,024."""
         phone, inbox = self.primed()
 
         def sync(key=None, folder=inbox, command=None):
@@ -132,9 +132,13 @@ class Limits(EasTest):
                 phone.take(root)
             return root.get("AirSync:Status") or root.get("AirSync:Collections", "AirSync:Collection", "AirSync:Status")
         self.assertEqual((sync(key="k" * 64), sync(key="k" * 65)), ("3", "3"))
-        self.assertEqual((sync(folder="9" * 64), sync(folder="9" * 65)), ("12", "4"))
-        self.assertEqual(sync(command=Node("AirSync:Fetch", Node("AirSync:ServerId", "s" * 64))), "1")
-        self.assertEqual(sync(command=Node("AirSync:Fetch", Node("AirSync:ServerId", "s" * 65))), "4")
+        self.assertEqual((sync(folder="9" * 64), sync(folder="9" * 65)), ("12", "12"))
+        for size in (64, 65):
+            answer = phone.command(inbox, Node("AirSync:Fetch", Node("AirSync:ServerId", "s" * size)))
+            self.assertEqual(answer.get("AirSync:Responses", "AirSync:Fetch", "AirSync:Status"), "8")
+        for size, status in ((64, "1"), (65, "4")):
+            self.assertEqual(sync(command=Node("AirSync:Add", Node("AirSync:ClientId", "c" * size),
+                                               Node("AirSync:ApplicationData", Node("Email:Subject", "x")))), status)
         root = phone.call("FolderSync", Node("FolderHierarchy:FolderSync", Node("FolderHierarchy:SyncKey", "k" * 65)))
         self.assertEqual(root.get("FolderHierarchy:Status"), "9")
 

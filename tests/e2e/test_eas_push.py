@@ -253,6 +253,8 @@ class OtherProcesses(EasTest):
         pending = self.waits(phone.ping, 600, inbox)
         self.server.cli("device", "block", self.user, "BLOCKME")
         self.assertEqual(pending.answer().root.get("Ping:Status"), "1")
+        self.assertEqual(phone.post("Ping").root.get("Ping:Status"), "129")
+        phone.version = "12.1"
         self.assertEqual(phone.post("Ping").status, 403)
 
 

@@ -38,10 +38,14 @@ class EveryVersion(EasTest):
                 self.assertEqual(moved.names(), ["Move:SrcMsgId", "Move:Status", "Move:DstMsgId"])
                 phone.move(moved.get("Move:DstMsgId"), junk, inbox)
                 phone.sync_all(inbox)
-                pending = phone.start("Sync", phone.sync_request(phone.collection(inbox), wait=1))
-                self.deliver(f"for {version}")
-                answer = pending.answer()
-                phone.take((answer if answer.body else phone.post("Sync")).root)
+                if version == "12.0":  # has no hanging Sync
+                    self.deliver(f"for {version}")
+                    phone.sync(inbox)
+                else:
+                    pending = phone.start("Sync", phone.sync_request(phone.collection(inbox), wait=1))
+                    self.deliver(f"for {version}")
+                    answer = pending.answer()
+                    phone.take((answer if answer.body else phone.post("Sync")).root)
                 self.assertIn(f"for {version}", phone.subjects(inbox))
                 fetched = phone.fetch(Node("AirSync:CollectionId", inbox), Node("AirSync:ServerId", phone.item(
                     inbox, f"for {version}"))).root.find("ItemOperations:Response", "ItemOperations:Fetch")
@@ -49,7 +53,7 @@ class EveryVersion(EasTest):
 
     def test_base64_query_in_each_version(self):
         self.server.deliver(RICH, to=self.user)
-        for number in (121, 140, 141, 160, 161):
+        for number in (120, 121, 140, 141, 160, 161):
             with self.subTest(version=number):
                 phone = self.phone(version="")
                 root = phone.call("FolderSync", Node("FolderHierarchy:FolderSync", Node("FolderHierarchy:SyncKey", "0")),
@@ -66,18 +70,43 @@ class EveryVersion(EasTest):
         self.assertEqual(phone.subjects(inbox), ["after the update"], "the key of 14.1 counts at 16.1")
 
     def test_general_errors_by_version(self):
-        """Trap 26: HTTP codes at 12.1, a Status under the command's own root from 14.0 on."""
+        """Trap 26: HTTP codes at 12.x, a Status under the command's own root from 14.0 on."""
         for command, root, tag in (("Sync", "AirSync:Sync", "AirSync:Status"), ("Ping", "Ping:Ping", "Ping:Status"),
                                    ("FolderSync", "FolderHierarchy:FolderSync", "FolderHierarchy:Status"),
                                    ("MoveItems", "Move:MoveItems", "Move:Status"),
                                    ("Settings", "Settings:Settings", "Settings:Status"),
                                    ("GetItemEstimate", "GetItemEstimate:GetItemEstimate", "GetItemEstimate:Status"),
                                    ("ItemOperations", "ItemOperations:ItemOperations", "ItemOperations:Status")):
-            self.assertEqual(self.phone(version="12.1").post(command, body=b"\x03\x01\x6a\x00\x45").status, 400)
-            for version in VERSIONS[1:]:
+            for version in VERSIONS[:2]:
+                answer = self.phone(version=version).post(command, body=b"\x03\x01\x6a\x00\x45")
+                self.assertEqual((answer.status, answer.body), (400, b""))
+            for version in VERSIONS[2:]:
                 answer = self.phone(version=version).post(command, body=b"\x03\x01\x6a\x00\x45")
                 self.assertEqual((answer.status, answer.root.tag, answer.root.names(), answer.root.get(tag)),
                                  (200, root, [tag], "102"))
+
+    def test_what_a_version_does_not_have(self):
+        """Digest 1: no empty request, Partial, waiting or empty answer at 12.0; no HeartbeatInterval before 14.0; no
+        GetAttachment from 14.0 on."""
+        old, inbox = self.primed(version="12.0")
+        self.assertEqual(old.post("Sync").status, 400)
+        for content in ((Node("AirSync:Partial"), Node("AirSync:WindowSize", 5)),
+                        (Node("AirSync:Wait", 1), Node("AirSync:Collections", old.collection(inbox)))):
+            self.assertEqual(old.call("Sync", Node("AirSync:Sync", *content)).get("AirSync:Status"), "4")
+        key = old.keys[inbox]
+        nothing = old.sync(inbox)
+        self.assertEqual((nothing.names(), nothing.get("AirSync:SyncKey")), (
+            ["AirSync:Class", "AirSync:SyncKey", "AirSync:CollectionId", "AirSync:Status"], key))
+        old.sync("outbox")
+        self.assertEqual(old.sync("outbox").get("AirSync:SyncKey"), "1")
+        for version, waits in (("12.0", "4"), ("12.1", "4"), ("14.0", None)):
+            phone = self.phone(version=version, device="H" + version[:2] + version[3])
+            phone.sync(phone.folder("Inbox"))
+            answer = phone.post("Sync", phone.sync_request(phone.collection(phone.folder("Inbox")), heartbeat=60))
+            self.assertEqual(answer.root.get("AirSync:Status"), waits, version)
+        for version, status in (("12.0", 404), ("12.1", 404), ("14.0", 501), ("16.1", 501)):
+            answer = self.phone(version=version).post("GetAttachment", query={"AttachmentName": "9:9:9"})
+            self.assertEqual(answer.status, status, version)
 
     def test_a_device_id_is_one_whatever_its_case(self):
         """Trap 53."""
@@ -91,7 +120,7 @@ class EveryVersion(EasTest):
 
     def test_first_folder_sync_repeats_the_offer(self):
         answer = self.phone().post("FolderSync", Node("FolderHierarchy:FolderSync", Node("FolderHierarchy:SyncKey", "0")))
-        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.1,14.0,14.1")
+        self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         self.assertIn("FolderSync", answer.headers["MS-ASProtocolCommands"].split(","))
         self.assertIn("Content-Length", answer.headers)
 
@@ -342,8 +371,8 @@ class Protocol(EasTest):
     def test_an_empty_request_goes_on_from_the_newest_key(self):
         """Trap 39: the kept list with current keys, also after an answer that had news."""
         phone, inbox = self.primed()
-        phone.sync(inbox)
         for i in range(3):
+            phone.sync(inbox)
             self.deliver(f"m{i}")
             phone.take(phone.post("Sync").root)
         self.assertEqual(len(phone.items[inbox]), 3)
@@ -354,6 +383,22 @@ class Protocol(EasTest):
         answer = pending.answer()
         phone.take((answer if answer.body else phone.post("Sync")).root)  # the second it waits may be over
         self.assertEqual(len(phone.items[inbox]), 4)
+
+    def test_news_under_a_key_that_the_phone_did_not_name_are_confirmed_by_one_that_it_names(self):
+        """A lost answer to an empty or a partial request: the same again cannot say what was heard, a full one can."""
+        phone, inbox = self.primed()
+        junk = phone.folder("Junk")
+        phone.sync_all(junk)
+        for name, root in (("empty", None), ("partial", Node("AirSync:Sync", Node("AirSync:Collections", phone.collection(junk)),
+                                                             Node("AirSync:Partial")))):
+            with self.subTest(name):
+                phone.post("Sync", phone.sync_request(phone.collection(inbox)))
+                self.deliver(f"lost {name}")
+                self.assertIn(f"lost {name}", repr(phone.post("Sync", root).root))
+                self.assertEqual(phone.post("Sync", root).root.get("AirSync:Status"), "13")
+                phone.sync(inbox)
+                self.assertIn(f"lost {name}", phone.subjects(inbox))
+                self.assertEqual(phone.post("Sync").body, b"", "and empty requests are good again")
 
     def test_a_failed_request_is_not_kept(self):
         phone, inbox = self.primed()

@@ -23,13 +23,14 @@ class SendingRules(EasTest):
 
     def test_reply_quotes_and_forward_takes_the_attachments_along(self):
         phone, source = self.source(RICH, "Rich")
-        for command, has in (("SmartReply", False), ("SmartForward", True)):
-            subject = f"{command} {EasTest.counter}"
-            answer = phone.send(self.mail(subject), command, command=command, source=source)
+        for command, html, has in (("SmartReply", False, False), ("SmartForward", False, True), ("SmartReply", True, False),
+                                   ("SmartForward", True, True)):
+            subject = f"{command} {html} {EasTest.counter}"
+            answer = phone.send(self.mail(subject, html=html), subject, command=command, source=source)
             self.assertEqual((answer.status, answer.body), (200, b""))
             got = self.bob(subject)
             self.assertIn(b"My answer", got)
-            self.assertIn(b"Rich words", got)
+            self.assertEqual((b"Rich words" in got, b"Plain words" in got), (html, not html), "the new text decides on the form")
             self.assertEqual(PIXEL.encode() in got, has, command)
             self.assertNotIn(b"message/rfc822", got)
 
@@ -67,7 +68,7 @@ class SendingRules(EasTest):
         answer = phone.post("SmartReply", body=self.mail(subject).encode(), Content_Type="message/rfc822",
                             query={"CollectionId": inbox, "ItemId": item, "SaveInSent": "T"})
         self.assertEqual((answer.status, answer.body), (200, b""))
-        self.assertIn(b"Rich words", self.bob(subject))
+        self.assertIn(b"Plain words", self.bob(subject))
         self.assertIn(b"\\Answered", self.imap().fetch("1", "(FLAGS)")[1][0])
         self.assertEqual(len(self.imap("Sent").search(None, "ALL")[1][0].split()), 1)
         answer = phone.post("SmartReply", body=self.mail("x").encode(), Content_Type="message/rfc822",

@@ -111,6 +111,17 @@ class Waiting(EasTest):
         root = phone.call("Sync", phone.sync_request(phone.collection(inbox), wait=1, heartbeat=60))
         self.assertEqual(root.get("AirSync:Status"), "4")
 
+    def test_a_hanging_sync_that_wants_no_changes_is_not_woken_by_them(self):
+        """It would send nothing, wait, and be woken again at full speed."""
+        phone, inbox = self.primed()
+        self.deliver("before")
+        lines = len(self.server.log.lines)
+        pending = phone.start("Sync", phone.sync_request(phone.collection(inbox, Node("AirSync:GetChanges", 0)), heartbeat=1))
+        self.assertEqual(pending.answer().body, b"")
+        self.assertEqual(sum(" eas_waiting " in line for line in self.server.log.lines[lines:]), 1)
+        phone.sync(inbox)
+        self.assertEqual(phone.subjects(inbox), ["before"])
+
     def test_newer_sync_ends_the_hanging_one(self):
         phone, inbox = self.primed()
         older = self.waits(phone.start, "Sync", phone.sync_request(phone.collection(inbox), heartbeat=600))

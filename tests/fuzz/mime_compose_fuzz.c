@@ -9,9 +9,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_quote(struct slice reply, struct slice original, enum mime_quote how, struct arena *arena)
 {
-    struct buf out = { 0 };
+    struct buf out = { 0 }, quoted = { 0 };
     struct mime_meta meta;
-    mime_quote_original(reply, original, how, &out);
+    mime_quote_original(reply, original, how, &quoted);
+    mime_prepare_sending(buf_slice(&quoted), SLICE_LIT("me@example.test"), &out);
+    buf_free(&quoted);
     mime_describe(buf_slice(&out), arena, &meta);
     assert(meta.header_len > 0 && meta.message_id.len > 0);
     if (how == MIME_ATTACH_ORIGINAL)

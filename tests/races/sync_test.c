@@ -163,7 +163,11 @@ static enum err add_draft(struct db *client, struct scene *s, struct sync_result
 {
     struct append_item item = a_draft("a draft");
     struct change_set changes = { 0 };
-    return sync_add_draft(client, account, device, drafts, slice_of(s->key), SLICE_LIT("client-1"), &item, result, &changes);
+    struct arena *own = arena_open();
+    enum err err = sync_add_draft(client, own, account, device, drafts, slice_of(s->key), SLICE_LIT("client-1"), &item, result,
+                                  &changes);
+    arena_close(&own);
+    return err;
 }
 
 static void left_adds_a_draft(struct db *client, void *scene)
@@ -195,7 +199,11 @@ static enum err change_draft(struct db *client, struct scene *s, struct sync_res
 {
     struct append_item item = a_draft("a draft, longer");
     struct change_set changes = { 0 };
-    return sync_change_draft(client, account, device, drafts, slice_of(s->key), s->item, &item, result, &changes);
+    struct draft_edit edit = { .item = s->item, .since = -1 };
+    struct arena *own = arena_open();
+    enum err err = sync_change_draft(client, own, account, device, drafts, slice_of(s->key), &edit, &item, result, &changes);
+    arena_close(&own);
+    return err;
 }
 
 static void left_changes_a_draft(struct db *client, void *scene)

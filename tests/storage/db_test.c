@@ -404,8 +404,10 @@ static enum err add_draft(struct db *client, struct account_id account, struct d
     struct change_set changes = { 0 };
     struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("x"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                 .internal_date_us = 1700000000000000 };
-    enum err err = sync_add_draft(client, account, device, (struct mailbox_id){ 2 }, SLICE_LIT("key"), slice_of(client_id),
+    struct arena *own = arena_open();
+    enum err err = sync_add_draft(client, own, account, device, (struct mailbox_id){ 2 }, SLICE_LIT("key"), slice_of(client_id),
                                   &item, &result, &changes);
+    arena_close(&own);
     *made = result.item;
     return err;
 }

@@ -746,8 +746,9 @@ Test(sync, case_10_an_edited_draft_is_a_change_of_its_item)
         struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("longer"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                     .internal_date_us = NOW_US };
         struct sync_result result = { .err = ERR_OK };
-        cr_assert_eq(sync_change_draft(db, account, phone->device, drafts, slice_of(arena_printf(arena, "key%d", i)), 1, &item,
-                                       &result, &changes),
+        struct draft_edit edit = { .item = 1, .since = -1 };
+        cr_assert_eq(sync_change_draft(db, arena, account, phone->device, drafts, slice_of(arena_printf(arena, "key%d", i)),
+                                       &edit, &item, &result, &changes),
                      ERR_OK);
         cr_expect_eq(result.item, 1u);
     }
@@ -762,6 +763,38 @@ Test(sync, case_10_an_edited_draft_is_a_change_of_its_item)
     cr_expect(look.items[0].full, "the whole item");
     sync_all(other);
     expect_same(other);
+}
+
+static enum err edit_draft(struct phone *phone, const char *key, int64_t since, bool echo)
+{
+    struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("longer"), .fd = -1 }, .meta = SLICE_LIT("m") },
+                                .internal_date_us = NOW_US };
+    struct sync_result result = { .err = ERR_OK };
+    struct draft_edit edit = { .item = 1, .since = since, .echo = echo };
+    return sync_change_draft(db, arena, account, phone->device, drafts, slice_of(key), &edit, &item, &result, &changes);
+}
+
+Test(sync, case_10_another_text_that_came_meanwhile_is_a_conflict)
+{
+    struct phone *phone = phone_of("P", drafts);
+    add(drafts, 1, NOW_US);
+    sync_all(phone);
+    int64_t s = number("select modseq from account where account_id = $1");
+    cr_expect_eq(edit_draft(phone, "a", s, false), ERR_OK);
+    cr_expect_eq(edit_draft(phone, "b", s, false), ERR_OK, "its own text is none");
+    rig_flags(db, account, drafts, 3, 3, FLAGS_ADD, FLAG_FLAGGED);
+    cr_expect_eq(edit_draft(phone, "c", s, false), ERR_OK, "nor is a flag");
+    replace(drafts, 4, NOW_US, &by_imap);
+    cr_expect_eq(edit_draft(phone, "d", s, false), ERR_CONFLICT);
+    cr_expect_eq(edit_draft(phone, "c", s, false), ERR_OK, "a repeat of what was done");
+    cr_expect_eq(edit_draft(phone, "e", -1, false), ERR_OK, "unless its text counts");
+    sync_all(phone);
+    expect_same(phone);
+    cr_expect_eq(edit_draft(phone, "f", -1, false), ERR_OK);
+    cr_expect_eq(sync_all(phone), 0u);
+    cr_expect_eq(edit_draft(phone, "g", -1, true), ERR_OK);
+    cr_expect_eq(sync_all(phone), 1u, "it does not know all of the outcome");
+    expect_same(phone);
 }
 
 Test(sync, case_10_an_item_is_found_under_its_new_uid)
@@ -853,8 +886,8 @@ Test(sync, case_11a_a_client_id_counts_for_its_key_only)
     struct slice key = slice_of(arena_printf(arena, "%s", phone->key));
     struct sync_state state;
     cr_assert_eq(open_state(phone, &state), ERR_OK);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, key, id, &item, &result, &changes), ERR_OK);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, key, id, &item, &again, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, key, id, &item, &result, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, key, id, &item, &again, &changes), ERR_OK);
     cr_expect_eq(again.item, result.item, "a repeat makes no second draft");
     cr_expect_eq(number("select count(*) from placement where account_id = $1"), 1);
     struct sync_look look = look_from(phone, &state);
@@ -863,7 +896,7 @@ Test(sync, case_11a_a_client_id_counts_for_its_key_only)
     cr_expect_eq(sync_result_find(db, arena, account, phone->device, drafts, key, id, &found), ERR_OK, "the reply may be lost");
     cr_assert_eq(open_state(phone, &state), ERR_OK); // the new key proves that it was not
     cr_expect_eq(sync_result_find(db, arena, account, phone->device, drafts, key, id, &found), ERR_NOT_FOUND);
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, slice_of(phone->key), id, &item, &again, &changes), ERR_OK);
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, slice_of(phone->key), id, &item, &again, &changes), ERR_OK);
     cr_expect_neq(again.item, result.item, "the same ClientId again, for another draft");
 }
 
@@ -872,7 +905,7 @@ Test(sync, case_11b_a_result_is_answered_from_what_is_kept)
     struct phone *phone = phone_of("P", drafts);
     struct sync_result kept = { .err = ERR_OK, .detail = SLICE_LIT("sent") }, found;
     struct append_item item = a_draft();
-    cr_assert_eq(sync_add_draft(db, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &item, &kept,
+    cr_assert_eq(sync_add_draft(db, arena, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &item, &kept,
                                 &changes),
                  ERR_OK);
     cr_assert_eq(sync_result_find(db, arena, account, phone->device, drafts, slice_of(phone->key), SLICE_LIT("c"), &found),
@@ -978,6 +1011,29 @@ Test(sync, estimate_counts_what_the_next_syncs_tell)
     cr_expect_eq(estimate, 2u);
     cr_expect_eq(sync_all(phone), 5u, "asking changed nothing");
     cr_expect_eq(sync_estimate(db, account, phone->device, inbox, SLICE_LIT("nonsense"), NULL, 2, &estimate), ERR_CONFLICT);
+}
+
+/* ---- 12: one snapshot ---- */
+
+Test(sync, case_12_what_comes_while_an_answer_is_made_is_told_once)
+{
+    struct phone *phone = phone_of("P", inbox);
+    struct sync_state state;
+    char key[SYNC_KEY_MAX + 1];
+    add(inbox, 1, NOW_US);
+    cr_assert_eq(open_state(phone, &state), ERR_OK);
+    add(inbox, 1, NOW_US); // between the phone's commands and the look
+    struct sync_look look = look_from(phone, &state);
+    take(phone, &look);
+    cr_expect_eq(phone->ops[SYNC_ADD], 2u);
+    add(inbox, 1, NOW_US); // while the answer is made
+    rig_flags(db, account, inbox, 1, 1, FLAGS_ADD, FLAG_SEEN);
+    cr_assert_eq(sync_commit(db, account, phone->device, inbox, &state, &look.next, SLICE_LIT(""), key), ERR_OK);
+    snprintf(phone->key, sizeof phone->key, "%s", key);
+    sync_all(phone);
+    cr_expect_eq(phone->ops[SYNC_ADD], 1u);
+    cr_expect_eq(phone->ops[SYNC_CHANGE], 1u);
+    expect_same(phone);
 }
 
 /* ---- 18: flags and categories of the phone ---- */

@@ -70,7 +70,7 @@ struct device_id rig_device(struct db *db, struct account_id account, const char
 {
     struct arena *arena = arena_open();
     struct device device;
-    cr_assert_eq(device_open(db, arena, account, slice_of(key), SLICE_LIT("Phone"), 100, &device), ERR_OK, "%s",
+    cr_assert_eq(device_open(db, arena, account, slice_of(key), SLICE_LIT("Phone"), 100, DEVICE_ALLOWED, &device), ERR_OK, "%s",
                  db_trace(db)->text);
     arena_close(&arena);
     return device.id;

@@ -33,14 +33,17 @@ begin
     raise sqlstate 'GWCON' using message = 'the tombstones it needs are gone';
   end if;
 
-  -- New
-  for p in select x.*, sync_new_1(x, p_device, cut_date, cut_item) as op from placement x
-            where x.account_id = p_account and x.mailbox_id = p_mailbox and x.uid > p_a and x.item > p_a
-              and x.removed_how is distinct from 3 order by x.item loop
-    if p.op is null then
-      rows_read := rows_read + 1;
-      continue;
-    end if;
+  -- New: along the key, so that a window reads what it sends, whatever the backlog; replaced rows are few
+  for p in select x.* from (
+              (select y.*, sync_new_1(y, p_device, cut_date, cut_item) as op from placement y
+                where y.account_id = p_account and y.mailbox_id = p_mailbox and y.uid > p_a and y.item = y.uid
+                  and y.removed_how is distinct from 3 and sync_new_1(y, p_device, cut_date, cut_item) is not null
+                order by y.uid limit p_window + 1)
+              union all
+              select y.*, sync_new_1(y, p_device, cut_date, cut_item) as op from placement y
+               where y.account_id = p_account and y.mailbox_id = p_mailbox and y.item <> y.uid and y.item > p_a
+                 and y.removed_how is distinct from 3 and sync_new_1(y, p_device, cut_date, cut_item) is not null) x
+            order by x.item loop
     if sent = p_window then
       more := true;
       exit;
@@ -53,6 +56,7 @@ begin
   end loop;
   if not more then
     a := box.uidnext - 1;
+    rows_read := a - p_a - sent; -- what led to nothing, nearly: uids may have gaps
   end if;
 
   -- Changes; none when the mailbox stands where the device left it
@@ -71,8 +75,9 @@ begin
       end if;
       sent := sent + 1;
       s := p.modseq;
-      -- Only a replaced draft has other content. Not by modseq_content: S may pass it while the row itself has moved on.
-      o_step := 2; o_op := p.op; o_full := p.item <> p.uid;
+      -- Only a replaced draft has other content, and a mail that was answered or forwarded has its last verb, which no
+      -- lesser Change tells. Not by modseq_content: S may pass it while the row itself has moved on.
+      o_step := 2; o_op := p.op; o_full := p.item <> p.uid or coalesce(p.extra ? 'verb', false);
       o_item := p.item; o_uid := p.uid; o_size := p.size; o_flags := p.flags;
       o_modseq := p.modseq; o_internal := p.internal_date; o_message := p.message_id; o_extra := p.extra;
       return next;

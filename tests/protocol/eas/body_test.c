@@ -99,6 +99,44 @@ Test(eas_options, refusals)
     arena_close(&arena);
 }
 
+/* MS-ASAIRS 2.2.2.12: the children of a preference, once each and in order; ConversationMode and the like beside them. */
+Test(eas_options, order_of_a_preference)
+{
+    static const struct {
+        const char *name;
+        uint16_t tags[4]; // with the value 1
+        enum err err;
+    } rows[] = {
+        { "all in order", { WB_AirSyncBase_Type, WB_AirSyncBase_TruncationSize, WB_AirSyncBase_AllOrNone, WB_AirSyncBase_Preview },
+          ERR_OK },
+        { "some", { WB_AirSyncBase_Type, WB_AirSyncBase_Preview }, ERR_OK },
+        { "type last", { WB_AirSyncBase_TruncationSize, WB_AirSyncBase_Type }, ERR_SYNTAX },
+        { "all before size", { WB_AirSyncBase_Type, WB_AirSyncBase_AllOrNone, WB_AirSyncBase_TruncationSize }, ERR_SYNTAX },
+        { "preview before all", { WB_AirSyncBase_Type, WB_AirSyncBase_Preview, WB_AirSyncBase_AllOrNone }, ERR_SYNTAX },
+        { "all twice",
+          { WB_AirSyncBase_Type, WB_AirSyncBase_TruncationSize, WB_AirSyncBase_AllOrNone, WB_AirSyncBase_AllOrNone },
+          ERR_SYNTAX },
+        { "type twice", { WB_AirSyncBase_Type, WB_AirSyncBase_Type }, ERR_SYNTAX },
+        { "no type", { WB_AirSyncBase_TruncationSize }, ERR_SYNTAX },
+    };
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct buf document = { 0 };
+        struct wbxml_writer writer;
+        struct eas_options options = EAS_OPTIONS_DEFAULT;
+        wbxml_writer_init(&writer, &document);
+        wbxml_start(&writer, WB_AirSync_Options);
+        wbxml_start(&writer, WB_AirSyncBase_BodyPreference);
+        for (size_t k = 0; k < 4 && rows[i].tags[k]; k++)
+            wbxml_cstr(&writer, rows[i].tags[k], "1");
+        wbxml_end(&writer, WB_AirSyncBase_BodyPreference);
+        wbxml_end(&writer, WB_AirSync_Options);
+        cr_expect_eq(eas_options_parse(parse(arena, &document), &options), rows[i].err, "%s", rows[i].name);
+        buf_free(&document);
+    }
+    arena_close(&arena);
+}
+
 Test(eas_body, choice)
 {
     static const struct {

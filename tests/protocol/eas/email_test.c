@@ -121,6 +121,93 @@ Test(eas_email, versions)
     arena_close(&arena);
 }
 
+/* LastVerbExecuted, ReceivedAsBcc, Sender: MS-ASEMAIL 2.2.2.44, .59, .68 */
+Test(eas_email, email2)
+{
+    static const struct {
+        const char *name, *header;
+        bool answered, forwarded;
+        uint8_t verb;
+        const char *time;      // of the verb
+        const char *told, *told_time, *bcc, *sender; // NULL: absent
+    } rows[] = {
+        { "nothing done", "To: z@x.test\r\n", false, false, 0, "", NULL, NULL, NULL, NULL },
+        { "answered elsewhere", "To: z@x.test\r\n", true, false, 0, "", "1", NULL, NULL, NULL },
+        { "forwarded elsewhere", "To: z@x.test\r\n", false, true, 0, "", "3", NULL, NULL, NULL },
+        { "to all", "To: z@x.test\r\n", true, false, 2, "2026-01-02T03:04:05.000Z", "2", "2026-01-02T03:04:05.000Z", NULL, NULL },
+        { "forwarded after that", "To: z@x.test\r\n", true, true, 3, "", "3", NULL, NULL, NULL },
+        { "in To", "To: Z <Z@X.test>\r\n", false, false, 0, "", NULL, NULL, NULL, NULL },
+        { "in Cc", "To: a@x.test\r\nCc: b@x.test, z@x.test\r\n", false, false, 0, "", NULL, NULL, NULL, NULL },
+        { "in neither", "To: a@x.test\r\n", false, false, 0, "", NULL, NULL, "1", NULL },
+        { "one whose address ends alike", "To: liz@x.test\r\n", false, false, 0, "", NULL, NULL, "1", NULL },
+        { "one whose address begins alike", "To: z@x.test.org\r\n", false, false, 0, "", NULL, NULL, "1", NULL },
+        { "sent for somebody", "To: z@x.test\r\nSender: s@x.test\r\n", false, false, 0, "", NULL, NULL, NULL, "s@x.test" },
+        { "sent by himself", "To: z@x.test\r\nSender: f@x.test\r\n", false, false, 0, "", NULL, NULL, NULL, NULL },
+    };
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mime_meta meta;
+        mime_describe(slice_of(arena_printf(arena, "From: f@x.test\r\n%s\r\nx\r\n", rows[i].header)), arena, &meta);
+        struct eas_email email = { .version = 140, .meta = &meta, .id = { 1, 1 }, .owner = SLICE_LIT("z@x.test"),
+                                   .answered = rows[i].answered, .forwarded = rows[i].forwarded, .verb = rows[i].verb,
+                                   .verb_time = slice_of(rows[i].time) };
+        struct wbxml_node *item = write_back(arena, &email, false);
+        const struct {
+            uint16_t tag;
+            const char *text;
+        } found[] = { { WB_Email2_LastVerbExecuted, rows[i].told }, { WB_Email2_LastVerbExecutionTime, rows[i].told_time },
+                      { WB_Email2_ReceivedAsBcc, rows[i].bcc }, { WB_Email2_Sender, rows[i].sender } };
+        for (size_t k = 0; k < sizeof found / sizeof *found; k++) {
+            struct slice text = wbxml_child_text(item, found[k].tag);
+            bool same = found[k].text ? slice_eq(text, slice_of(found[k].text)) : !wbxml_child(item, found[k].tag);
+            cr_expect(same, "%s: %s is %.*s", rows[i].name, wbxml_name(found[k].tag), SLICE_ARG(text));
+        }
+        email.version = 121;
+        item = write_back(arena, &email, false);
+        for (size_t k = 0; k < sizeof found / sizeof *found; k++)
+            cr_expect_null(wbxml_child(item, found[k].tag), "%s at 12.1", wbxml_name(found[k].tag));
+    }
+    arena_close(&arena);
+}
+
+/* MS-ASEMAIL 2.2.2.40 From, .63 ReplyTo: one address, and a list with its own mark. */
+Test(eas_email, addresses)
+{
+    static const struct {
+        const char *header, *from, *reply_to; // NULL: absent
+    } rows[] = {
+        { "From: \"A, B\" <a@x.test>, c@x.test\r\n", "\"A, B\" <a@x.test>", NULL },
+        { "Subject: none\r\n", "<unknown>", NULL },
+        { "From: a@x.test\r\nReply-To: a@x.test\r\n", "a@x.test", NULL },
+        { "From: a@x.test\r\nReply-To: \"B, C\" <b@x.test>, d@x.test\r\n", "a@x.test", "\"B, C\" <b@x.test>;d@x.test" },
+    };
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mime_meta meta;
+        mime_describe(slice_of(arena_printf(arena, "%s\r\nx\r\n", rows[i].header)), arena, &meta);
+        struct eas_email email = { .version = 161, .meta = &meta, .id = { 1, 1 } };
+        struct wbxml_node *item = write_back(arena, &email, false);
+        expect_text(item, WB_Email_From, rows[i].from);
+        if (rows[i].reply_to)
+            expect_text(item, WB_Email_ReplyTo, rows[i].reply_to);
+        else
+            cr_expect_null(wbxml_child(item, WB_Email_ReplyTo), "%s", rows[i].header);
+    }
+    struct buf many = { 0 };
+    buf_add_text(&many, "From: a@x.test\r\nReply-To: b0@x.test");
+    for (int i = 0; i < 4000; i++)
+        buf_add_text(&many, ",\r\n b1234@x.test");
+    buf_add_text(&many, "\r\n\r\n");
+    struct mime_meta meta;
+    mime_describe(buf_slice(&many), arena, &meta);
+    struct eas_email email = { .version = 161, .meta = &meta, .id = { 1, 1 } };
+    struct slice list = wbxml_child_text(write_back(arena, &email, false), WB_Email_ReplyTo);
+    cr_expect(list.len <= EAS_ADDRESSES_MAX && list.len > EAS_ADDRESSES_MAX - 20 && slice_ends_nocase(list, SLICE_LIT("x.test")),
+              "cut between two: %zu", list.len);
+    buf_free(&many);
+    arena_close(&arena);
+}
+
 struct child {
     uint16_t tag;
     const char *text;
@@ -194,6 +281,10 @@ Test(eas_change, other_elements)
         { "read", WB_Email_Read, "1", 141, 1, false, false, ERR_OK },
         { "unread", WB_Email_Read, "0", 141, 0, false, false, ERR_OK },
         { "read as an empty tag", WB_Email_Read, "", 141, 1, false, false, ERR_OK },
+        { "read as a word", WB_Email_Read, "true", 141, 1, false, false, ERR_OK },
+        { "read that is no boolean", WB_Email_Read, "maybe", 141, 0, false, false, ERR_SYNTAX },
+        { "read with a number", WB_Email_Read, "2", 141, 0, false, false, ERR_SYNTAX },
+        { "notes of a voice mail", WB_Email2_UmUserNotes, "x", 141, 0, false, false, ERR_SYNTAX },
         { "subject is content", WB_Email_Subject, "x", 161, -1, true, false, ERR_OK },
         { "categories cleared", WB_Email_Categories, "", 141, -1, false, true, ERR_OK },
         { "no categories at 12.1", WB_Email_Categories, "", 121, -1, false, false, ERR_OK },

@@ -95,7 +95,7 @@ Test(eas_version, rows)
         bool served;
     } versions[] = {
         { "12.1", 121, true }, { "14.0", 140, true }, { "14.1", 141, true }, { "16.0", 160, true }, { "16.1", 161, true },
-        { " 14.1 ", 141, true }, { "2.5", 25, false }, { "12.0", 120, false }, { "1.0", 10, false }, { "14", 0, false },
+        { " 14.1 ", 141, true }, { "2.5", 25, false }, { "12.0", 120, true }, { "1.0", 10, false }, { "14", 0, false },
         { "14.11", 0, false }, { "", 0, false }, { "x.y", 0, false }, { "114.1", 0, false },
     };
     for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {

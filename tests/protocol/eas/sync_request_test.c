@@ -1,42 +1,7 @@
 #include <criterion/criterion.h>
 
 #include "protocol/eas/sync_request.h"
-
-/* A document from a small notation: "+Tag" opens, "-" closes, "Tag=text" is an element. */
-static struct wbxml_node *build(struct arena *arena, const char *notation)
-{
-    struct buf out = { 0 };
-    struct wbxml_writer writer;
-    struct slice rest = slice_of(notation);
-    uint16_t open[WBXML_DEPTH_MAX];
-    size_t depth = 0;
-    wbxml_writer_init(&writer, &out);
-    while (rest.len) {
-        struct slice text = slice_cut(&rest, ' ');
-        if (slice_eq(text, SLICE_LIT("-"))) {
-            wbxml_end(&writer, open[--depth]);
-            continue;
-        }
-        bool opens = slice_take(&text, '+');
-        struct slice name = slice_cut(&text, '=');
-        uint16_t tag = 0;
-        for (size_t i = 0; i < wbxml_row_count && !tag; i++) {
-            if (slice_eq(name, slice_of(wbxml_rows[i].name)))
-                tag = wbxml_rows[i].tag;
-        }
-        cr_assert(tag, "%.*s", SLICE_ARG(name));
-        if (opens) {
-            open[depth++] = tag;
-            wbxml_start(&writer, tag);
-        } else {
-            wbxml_text(&writer, tag, text);
-        }
-    }
-    struct wbxml_node *root;
-    cr_assert_eq(wbxml_parse(arena_copy(arena, buf_slice(&out)), arena, &root, NULL), ERR_OK);
-    buf_free(&out);
-    return root;
-}
+#include "tests/support/notation.h"
 
 #define COLLECTION "+AirSync:Collection AirSync:SyncKey=7 AirSync:CollectionId=5 "
 #define HEAD "+AirSync:Sync +AirSync:Collections "
@@ -69,6 +34,14 @@ static const struct {
       HEAD "+AirSync:Collection AirSync:SyncKey=0 AirSync:CollectionId=5 +AirSync:Commands +AirSync:Delete "
            "AirSync:ServerId=5:1 - - - - -",
       ERR_OK, 100, 0, false, true, false, 0 },
+    { "any order",
+      "+AirSync:Sync AirSync:WindowSize=9 +AirSync:Collections +AirSync:Collection +AirSync:Commands +AirSync:Fetch "
+      "AirSync:ServerId=5:2 - - AirSync:WindowSize=7 AirSync:CollectionId=5 +AirSync:Options AirSync:FilterType=1 - "
+      "AirSync:SyncKey=7 - - -",
+      ERR_OK, 7, 0, true, true, false, 1 },
+    { "a Fetch of nothing is passed over",
+      HEAD COLLECTION "+AirSync:Commands +AirSync:Fetch AirSync:ServerId= - +AirSync:Fetch AirSync:ServerId=5:2 - - - - -", ERR_OK,
+      100, 0, true, true, false, 1 },
     { "no collection id", HEAD "+AirSync:Collection AirSync:SyncKey=7 - - -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "empty root", "AirSync:Sync=", ERR_SYNTAX, 0, 0, false, false, false, 0 },
     { "no collections", "+AirSync:Sync AirSync:WindowSize=5 -", ERR_SYNTAX, 0, 0, false, false, false, 0 },
@@ -85,7 +58,7 @@ Test(eas_sync, parse)
     struct arena *arena = arena_open();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct eas_sync_request request;
-        enum err err = eas_sync_parse(build(arena, rows[i].notation), arena, &request);
+        enum err err = eas_sync_parse(notation_build(arena, rows[i].notation), arena, &request);
         cr_expect_eq(err, rows[i].err, "%s: %s", rows[i].name, err_name(err));
         if (err || rows[i].err)
             continue;
@@ -110,7 +83,7 @@ static enum err parse_many(struct arena *arena, const char *head, const char *ch
         buf_printf(&notation, child, i + 1);
     buf_add_text(&notation, tail);
     buf_add_byte(&notation, '\0');
-    const struct wbxml_node *root = build(arena, buf_slice(&notation).at);
+    const struct wbxml_node *root = notation_build(arena, buf_slice(&notation).at);
     enum err err = ping ? eas_ping_parse(root, arena, &pings) : eas_sync_parse(root, arena, &sync);
     buf_free(&notation);
     return err;
@@ -145,14 +118,14 @@ Test(eas_sync, options_of_sms_are_passed_over)
 {
     struct arena *arena = arena_open();
     struct eas_sync_request request;
-    cr_assert_eq(eas_sync_parse(build(arena, HEAD COLLECTION "+AirSync:Options AirSync:FilterType=3 - +AirSync:Options "
+    cr_assert_eq(eas_sync_parse(notation_build(arena, HEAD COLLECTION "+AirSync:Options AirSync:FilterType=3 - +AirSync:Options "
                                                              "AirSync:Class=SMS AirSync:FilterType=1 - - - -"),
                                 arena, &request),
                  ERR_OK);
     cr_expect(request.collections[0].has_options);
     cr_expect_eq(request.collections[0].options.filter, 3);
     cr_expect_eq(request.collections[0].options_err, ERR_OK);
-    cr_assert_eq(eas_sync_parse(build(arena, HEAD COLLECTION "+AirSync:Options AirSync:FilterType=3 - +AirSync:Options "
+    cr_assert_eq(eas_sync_parse(notation_build(arena, HEAD COLLECTION "+AirSync:Options AirSync:FilterType=3 - +AirSync:Options "
                                                              "AirSync:FilterType=1 - - - -"),
                                 arena, &request),
                  ERR_OK);
@@ -165,7 +138,7 @@ Test(eas_sync, kept_request_and_partial)
     struct arena *arena = arena_open();
     struct eas_sync_request full, kept, partial;
     struct buf packed = { 0 };
-    cr_assert_eq(eas_sync_parse(build(arena, HEAD COLLECTION "AirSync:WindowSize=25 - +AirSync:Collection AirSync:SyncKey=9 "
+    cr_assert_eq(eas_sync_parse(notation_build(arena, HEAD COLLECTION "AirSync:WindowSize=25 - +AirSync:Collection AirSync:SyncKey=9 "
                                                              "AirSync:CollectionId=6 AirSync:DeletesAsMoves=0 - - "
                                                              "AirSync:HeartbeatInterval=90 AirSync:WindowSize=50 -"),
                                 arena, &full),
@@ -178,7 +151,7 @@ Test(eas_sync, kept_request_and_partial)
     for (size_t len = 0; len < buf_len(&packed); len++)
         cr_expect_eq(eas_sync_unpack(slice_head(buf_slice(&packed), len), arena, &partial), ERR_NOT_FOUND, "cut at %zu", len);
 
-    cr_assert_eq(eas_sync_parse(build(arena, "+AirSync:Sync +AirSync:Collections +AirSync:Collection AirSync:SyncKey=8 "
+    cr_assert_eq(eas_sync_parse(notation_build(arena, "+AirSync:Sync +AirSync:Collections +AirSync:Collection AirSync:SyncKey=8 "
                                              "AirSync:CollectionId=5 - - AirSync:Partial= -"),
                                 arena, &partial),
                  ERR_OK);
@@ -212,7 +185,7 @@ Test(eas_ping, parse_and_keep)
     struct arena *arena = arena_open();
     for (size_t i = 0; i < sizeof pings / sizeof *pings; i++) {
         struct eas_ping_request request, kept;
-        enum err err = eas_ping_parse(build(arena, pings[i].notation), arena, &request);
+        enum err err = eas_ping_parse(notation_build(arena, pings[i].notation), arena, &request);
         cr_expect_eq(err, pings[i].err, "%s", pings[i].name);
         if (err)
             continue;

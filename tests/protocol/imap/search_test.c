@@ -13,6 +13,7 @@ static const char *const ops[] = {
     [SEARCH_YOUNGER] = "younger", [SEARCH_HEADER] = "header", [SEARCH_FROM] = "from",    [SEARCH_TO] = "to",
     [SEARCH_CC] = "cc",         [SEARCH_BCC] = "bcc",         [SEARCH_SUBJECT] = "subject", [SEARCH_BODY] = "body",
     [SEARCH_TEXT] = "text",     [SEARCH_MODSEQ] = "modseq",   [SEARCH_EMAILID] = "emailid", [SEARCH_THREADID] = "threadid",
+    [SEARCH_SAVEDATESUPPORTED] = "savedatesupported",
 };
 
 /* A program as text, to compare whole trees at once. */
@@ -66,6 +67,14 @@ static const struct {
     { "YOUNGER 0", ERR_SYNTAX, NULL },
     { "RETURN (BEST) ALL", ERR_SYNTAX, NULL },
     { "RETURN (PARTIAL 1:-5) ALL", ERR_SYNTAX, NULL },
+    { "RETURN (PARTIAL 1:5 ALL) ALL", ERR_SYNTAX, NULL },
+    { "RETURN (PARTIAL 1:5 PARTIAL 1:5) ALL", ERR_SYNTAX, NULL },
+    { "RETURN (UPDATE) ALL", ERR_SYNTAX, NULL },
+    { "SAVEDATESUPPORTED NOT SAVEDON 1-Feb-1994", ERR_OK, "and(savedatesupported not(savedon=8797))" },
+    { "EMAILID M6d99ac3275bb4e THREADID T64b478a75b7ea9", ERR_OK, "and(emailid'M6d99ac3275bb4e' threadid'T64b478a75b7ea9')" },
+    { "EMAILID \"M1\"", ERR_SYNTAX, NULL },
+    { "KEYWORD \\Seen", ERR_SYNTAX, NULL },
+    { "UID $", ERR_OK, "uid" },
     { "UNKNOWNKEY", ERR_SYNTAX, NULL },
     { "ALL  SEEN", ERR_SYNTAX, NULL },
 };
@@ -92,12 +101,12 @@ Test(search, rows)
 Test(search, returns)
 {
     struct arena *arena = arena_open();
-    struct slice in = SLICE_LIT("RETURN (MIN MAX COUNT ALL SAVE PARTIAL 1:50) UNSEEN");
+    struct slice in = SLICE_LIT("RETURN (MIN MAX COUNT SAVE PARTIAL 1:50) UNSEEN");
     struct search_program p;
     cr_assert_eq(search_parse(&in, arena, &p), ERR_OK);
     cr_expect(p.has_return);
-    cr_expect_eq(p.returns, SEARCH_RETURN_MIN | SEARCH_RETURN_MAX | SEARCH_RETURN_COUNT | SEARCH_RETURN_ALL |
-                                SEARCH_RETURN_SAVE | SEARCH_RETURN_PARTIAL);
+    cr_expect_eq(p.returns, SEARCH_RETURN_MIN | SEARCH_RETURN_MAX | SEARCH_RETURN_COUNT | SEARCH_RETURN_SAVE |
+                                SEARCH_RETURN_PARTIAL);
     cr_expect(p.partial_first == 1 && p.partial_last == 50);
     arena_close(&arena);
 }
@@ -119,6 +128,90 @@ Test(search, limits)
         cr_expect_eq(search_parse(&in, arena, &p), over ? ERR_LIMIT : ERR_OK, "keys %u", over);
         buf_free(&deep);
         buf_free(&wide);
+    }
+    arena_close(&arena);
+}
+
+static const struct {
+    const char *in;
+    enum err err;
+    const char *keys; // a digit of enum sort_by each, "-" in front of one that is reversed
+    const char *tree;
+} sort_rows[] = {
+    { "(SUBJECT) UTF-8 SINCE 1-Feb-1994", ERR_OK, "7", "since=8797" },
+    { "(SUBJECT REVERSE DATE) US-ASCII ALL", ERR_OK, "7-2", "all" },
+    { "RETURN (ALL COUNT) (DISPLAYFROM reverse displayto) utf-8 NOT SEEN", ERR_OK, "3-4", "not(flag=1)" },
+    { "(ARRIVAL CC FROM SIZE TO) \"UTF-8\" ALL", ERR_OK, "01568", "all" },
+    { "() UTF-8 ALL", ERR_SYNTAX, NULL, NULL },
+    { "(REVERSE) UTF-8 ALL", ERR_SYNTAX, NULL, NULL },
+    { "(REVERSE REVERSE DATE) UTF-8 ALL", ERR_SYNTAX, NULL, NULL },
+    { "(DATE) ALL", ERR_SYNTAX, NULL, NULL },
+    { "(DATE) \"\" ALL", ERR_SYNTAX, NULL, NULL },
+    { "(DATE)  UTF-8 ALL", ERR_SYNTAX, NULL, NULL },
+    { "DATE UTF-8 ALL", ERR_SYNTAX, NULL, NULL },
+    { "(DATE) UTF-8", ERR_SYNTAX, NULL, NULL },
+};
+
+Test(search, sort_rows)
+{
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof sort_rows / sizeof *sort_rows; i++) {
+        struct slice in = slice_of(sort_rows[i].in);
+        struct sort_program p;
+        struct buf keys = { 0 }, tree = { 0 };
+        enum err err = sort_parse(&in, arena, &p);
+        cr_expect_eq(err, sort_rows[i].err, "%s", sort_rows[i].in);
+        if (err)
+            continue;
+        for (size_t k = 0; k < p.count; k++)
+            buf_printf(&keys, "%s%d", p.keys[k].reverse ? "-" : "", (int)p.keys[k].by);
+        show(p.search.root, &tree);
+        cr_expect(slice_eq(buf_slice(&keys), slice_of(sort_rows[i].keys)), "%s", sort_rows[i].in);
+        cr_expect(slice_eq(buf_slice(&tree), slice_of(sort_rows[i].tree)), "%s", sort_rows[i].in);
+        buf_free(&keys);
+        buf_free(&tree);
+    }
+    arena_close(&arena);
+}
+
+Test(search, sort_limit)
+{
+    struct arena *arena = arena_open();
+    for (unsigned over = 0; over < 2; over++) {
+        struct buf text = { 0 };
+        struct sort_program p;
+        for (unsigned i = 0; i < SORT_KEYS_MAX + over; i++)
+            buf_add_text(&text, i ? " SIZE" : "(SIZE");
+        buf_add_text(&text, ") UTF-8 ALL");
+        struct slice in = buf_slice(&text);
+        cr_expect_eq(sort_parse(&in, arena, &p), over ? ERR_LIMIT : ERR_OK);
+        buf_free(&text);
+    }
+    arena_close(&arena);
+}
+
+Test(search, threads)
+{
+    static const struct {
+        const char *in;
+        enum err err;
+        bool by_subject;
+    } thread_rows[] = {
+        { "REFERENCES UTF-8 SINCE 5-MAR-2000", ERR_OK, false },
+        { "orderedsubject us-ascii TEXT gewp", ERR_OK, true },
+        { "REFS UTF-8 ALL", ERR_SYNTAX, false },
+        { "REFERENCES ALL", ERR_SYNTAX, false },
+        { "REFERENCES UTF-8", ERR_SYNTAX, false },
+        { "", ERR_SYNTAX, false },
+    };
+    struct arena *arena = arena_open();
+    for (size_t i = 0; i < sizeof thread_rows / sizeof *thread_rows; i++) {
+        struct slice in = slice_of(thread_rows[i].in);
+        struct thread_program p;
+        enum err err = thread_parse(&in, arena, &p);
+        cr_expect_eq(err, thread_rows[i].err, "%s", thread_rows[i].in);
+        if (!err)
+            cr_expect_eq(p.by_subject, thread_rows[i].by_subject, "%s", thread_rows[i].in);
     }
     arena_close(&arena);
 }

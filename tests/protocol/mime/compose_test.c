@@ -100,9 +100,15 @@ static const struct {
 #define REPLY "From: me@x\r\nTo: you@x\r\nSubject: Re: s\r\n"
 #define ORIGINAL "From: You <you@x>\r\nMessage-ID: <o@x>\r\nSubject: s\r\n"
 #define WITH_FILE "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nold\r\n--b\r\nContent-Type: image/png; name=p.png\r\n\r\nx\r\n--b--\r\n"
+#define ALTERNATIVE "Content-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\n\r\nnew\r\n--a\r\nContent-Type: text/html\r\n\r\n<b>new</b>\r\n--a--\r\n"
+#define TWO_TEXTS "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nnew\r\n--a\r\n\r\nmore\r\n--a--\r\n"
     { "text", REPLY "\r\nnew", ORIGINAL "\r\nold", MIME_QUOTE_INLINE, MIME_BODY_TEXT, "new", "old", 0 },
     { "html", REPLY "Content-Type: text/html\r\n\r\n<body>new</body>", ORIGINAL "\r\nold <x>", MIME_QUOTE_INLINE, MIME_BODY_HTML, "new", "old &lt;x&gt;", 0 },
-    { "html original", REPLY "\r\nnew", ORIGINAL "Content-Type: text/html\r\n\r\n<p>old", MIME_QUOTE_INLINE, MIME_BODY_HTML, "new", "<p>old", 0 },
+    { "html original of a plain reply", REPLY "\r\nnew", ORIGINAL "Content-Type: text/html\r\n\r\n<p>old <b>one", MIME_QUOTE_INLINE, MIME_BODY_TEXT, "new", "old one", 0 },
+    { "alternative: the html", REPLY ALTERNATIVE, ORIGINAL "\r\nold <x>", MIME_QUOTE_INLINE, MIME_BODY_HTML, "<b>new", "old &lt;x&gt;", 0 },
+    { "alternative: the text", REPLY ALTERNATIVE, ORIGINAL "\r\nold <x>", MIME_QUOTE_INLINE, MIME_BODY_TEXT, "new", "old <x>", 0 },
+    { "a second text of the reply", REPLY TWO_TEXTS, ORIGINAL "\r\nold", MIME_QUOTE_INLINE, MIME_BODY_TEXT, "new", "old", 1 },
+    { "a reply drops what is not shown", REPLY "Content-Type: text/html\r\n\r\nnew", ORIGINAL WITH_FILE, MIME_QUOTE_INLINE, MIME_BODY_HTML, "new", "old", 0 },
     { "reply drops attachments", REPLY "\r\nnew", ORIGINAL WITH_FILE, MIME_QUOTE_INLINE, MIME_BODY_TEXT, "new", "old", 0 },
     { "forward keeps attachments", REPLY "\r\nnew", ORIGINAL WITH_FILE, MIME_QUOTE_WITH_ATTACHMENTS, MIME_BODY_TEXT, "new", "old", 1 },
     { "forward as an attachment", REPLY "\r\nnew", ORIGINAL "\r\nold", MIME_ATTACH_ORIGINAL, MIME_BODY_TEXT, "new", NULL, 1 },
@@ -119,7 +125,10 @@ Test(compose, quotes)
         expect_crlf(buf_slice(&out));
         mime_describe(buf_slice(&out), arena, &m);
         mime_render_body(buf_slice(&out), &m, quote_rows[i].kind, &body);
-        cr_expect_eq(mime_native_kind(&m), quote_rows[i].kind, "%s", quote_rows[i].name);
+        bool both = strstr(quote_rows[i].reply, "alternative") != NULL;
+        cr_expect(both || mime_native_kind(&m) == quote_rows[i].kind, "%s", quote_rows[i].name);
+        cr_expect_eq(mime_body_part(&m, MIME_BODY_HTML) != SIZE_MAX, both || quote_rows[i].kind == MIME_BODY_HTML, "%s",
+                     quote_rows[i].name);
         cr_expect_neq(slice_find_slice(buf_slice(&body), slice_of(quote_rows[i].own)), SIZE_MAX, "%s", quote_rows[i].name);
         bool quoted = quote_rows[i].quoted && slice_find_slice(buf_slice(&body), slice_of(quote_rows[i].quoted)) != SIZE_MAX;
         cr_expect_eq(quoted, quote_rows[i].quoted != NULL, "%s: %.*s", quote_rows[i].name, SLICE_ARG(buf_slice(&body)));
@@ -131,5 +140,34 @@ Test(compose, quotes)
         buf_free(&out);
         buf_free(&body);
     }
+    arena_close(&arena);
+}
+
+/* What the client said in its header stays, a calendar goes along, and so does the picture that the quoted HTML shows. */
+Test(compose, quoting_keeps_what_it_does_not_make)
+{
+    struct arena *arena = arena_open();
+    struct buf out = { 0 };
+    struct mime_meta m;
+    mime_quote_original(SLICE_LIT("From: me@x\r\nDate: Fri, 27 Nov 2026 10:00:00 +0000\r\nDisposition-Notification-To: me@x\r\n"
+                                  "Thread-Topic: s\r\nReferences: <other@x>\r\nTo: you@x\r\nContent-Type: text/html\r\n\r\nnew"),
+                        SLICE_LIT("Message-ID: <o@x>\r\nContent-Type: multipart/related; boundary=r\r\n\r\n--r\r\n"
+                                  "Content-Type: text/html\r\n\r\n<img src=\"cid:p@x\">\r\n--r\r\nContent-Type: image/png\r\n"
+                                  "Content-ID: <p@x>\r\n\r\nx\r\n--r--\r\n"),
+                        MIME_QUOTE_INLINE, &out);
+    struct slice got = buf_slice(&out);
+    cr_expect_neq(slice_find_slice(got, SLICE_LIT("Disposition-Notification-To: me@x\r\n")), SIZE_MAX);
+    cr_expect_neq(slice_find_slice(got, SLICE_LIT("Thread-Topic: s\r\n")), SIZE_MAX);
+    cr_expect_neq(slice_find_slice(got, SLICE_LIT("References: <other@x>\r\n")), SIZE_MAX, "its own thread stays its own");
+    cr_expect_eq(slice_find_slice(got, SLICE_LIT("o@x")), SIZE_MAX);
+    mime_describe(got, arena, &m);
+    cr_expect_neq(slice_find_slice(got, SLICE_LIT("<p@x>")), SIZE_MAX, "the picture of the quoted HTML");
+    buf_clear(&out);
+    mime_quote_original(SLICE_LIT("From: me@x\r\nTo: you@x\r\n\r\nnew"),
+                        SLICE_LIT("Content-Type: multipart/alternative; boundary=r\r\n\r\n--r\r\n\r\nold\r\n--r\r\n"
+                                  "Content-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\n--r--\r\n"),
+                        MIME_QUOTE_WITH_ATTACHMENTS, &out);
+    cr_expect_neq(slice_find_slice(buf_slice(&out), SLICE_LIT("text/calendar")), SIZE_MAX, "%.*s", SLICE_ARG(buf_slice(&out)));
+    buf_free(&out);
     arena_close(&arena);
 }

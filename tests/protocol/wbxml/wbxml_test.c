@@ -105,6 +105,25 @@ static const struct {
       "6F 6E 69 6E 67 2D 57 42 58 4D 4C 00 01 01 01 01",
       "Provision:Provision{Settings:DeviceInformation{Settings:Set{Settings:Model=M}} Provision:Policies{Provision:Policy{"
       "Provision:PolicyType=MS-EAS-Provisioning-WBXML}}}" },
+    // By hand from MS-ASWBXML 2.1.2.1.26 (page 25), and the tags that libwbxml lacks.
+    { "Find request",
+      "03 01 6A 00 00 19 45 46 03 67 00 01 47 48 49 00 00 50 03 45 6D 61 69 6C 00 01 52 03 35 00 01 00 19 4B 03 78 00 01 01 "
+      "4C 4D 03 30 2D 39 00 01 0E 01 01 01 01",
+      "Find:Find{Find:SearchId=g Find:ExecuteSearch{Find:MailBoxSearchCriterion{Find:Query{AirSync:Class=Email "
+      "AirSync:CollectionId=5 Find:FreeText=x} Find:Options{Find:Range=0-9 Find:DeepTraversal}}}}" },
+    { "Find response",
+      "03 01 6A 00 00 19 45 4A 03 31 00 01 51 00 14 47 03 4D 00 01 00 19 4A 03 31 00 01 52 53 54 03 70 00 01 55 03 31 00 01 "
+      "57 03 63 00 01 58 03 62 00 01 01 01 4D 03 30 2D 30 00 01 56 03 31 00 01 01 01",
+      "Find:Find{Find:Status=1 Find:Response{ItemOperations:Store=M Find:Status=1 Find:Result{Find:Properties{"
+      "Find:Preview=p Find:HasAttachments=1 Find:DisplayCc=c Find:DisplayBcc=b}} Find:Range=0-0 Find:Total=1}}" },
+    { "Find in the GAL", "03 01 6A 00 00 19 45 47 59 49 03 61 00 01 4C 62 60 03 31 00 01 61 03 39 00 01 01 01 01 01 01",
+      "Find:Find{Find:ExecuteSearch{Find:GalSearchCriterion{Find:Query=a Find:Options{Find:Picture{Find:MaxPictures=1 "
+      "Find:MaxSize=9}}}}}" },
+    { "wipe of one account", "03 01 6A 00 00 0E 45 4B 03 31 00 01 3B 01",
+      "Provision:Provision{Provision:Status=1 Provision:AccountOnlyRemoteWipe}" },
+    { "another time", "03 01 6A 00 00 08 47 49 52 50 03 61 00 01 51 03 62 00 01 01 01 01",
+      "MeetingResponse:MeetingResponse{MeetingResponse:Request{MeetingResponse:SendResponse{"
+      "MeetingResponse:ProposedStartTime=a MeetingResponse:ProposedEndTime=b}}}" },
     { "not provisioned", "03 01 6A 00 45 4E 03 31 34 32 00 01 01", "AirSync:Sync{AirSync:Status=142}" },
 };
 
