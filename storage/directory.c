@@ -40,14 +40,15 @@ enum err directory_find(struct db *db, struct arena *arena, const struct slice *
     args_text_array(&args, domains, domain_count);
     args_text_array(&args, words, word_count);
     args_i32(&args, (int32_t)limit);
-    enum err err = db_run(db,
-                          "select " PERSON_COLUMNS " from directory d"
-                          " where domain = any ($1) and status = 0 and not exists ("
-                          "  select from unnest($2::text[]) w where not ("
-                          "   starts_with(d.login, lower(w)) or position(' ' || lower(w) in ' ' || lower(d.name)) > 0"
-                          "   or position(' ' || lower(w) in ' ' || translate(split_part(d.login, '@', 1), '._-', '   ')) > 0))"
-                          " order by lower(coalesce(nullif(name, ''), login)), login limit $3",
-                          &args, &result);
+    enum err err =
+        db_run(db,
+               "select " PERSON_COLUMNS " from directory d"
+               " where domain = any ($1) and status = 0 and not exists ("
+               "  select from unnest($2::text[]) w where not ("
+               "   starts_with(d.login, lower(w)) or position(' ' || lower(w) in ' ' || lower(d.name)) > 0"
+               "   or position(' ' || lower(w) in ' ' || translate(split_part(d.login, '@', 1), '._-', '   ')) > 0))"
+               " order by lower(coalesce(nullif(name, ''), login)), login limit $3",
+               &args, &result);
     if (!err) {
         *count = (size_t)PQntuples(result);
         *people = arena_new(arena, struct person, *count);
@@ -90,10 +91,12 @@ enum err directory_set_name(struct db *db, struct account_id id, struct slice na
     struct db_args args = { 0 };
     int64_t rows = 0;
     if (!directory_name_is_good(name))
-        return fail(&db->trace, ERR_SYNTAX, "a name is at most %u octets without control characters", DIRECTORY_NAME_MAX);
+        return fail(&db->trace, ERR_SYNTAX, "a name is at most %u octets without control characters",
+                    DIRECTORY_NAME_MAX);
     args_i64(&args, id.n);
     args_slice(&args, name);
-    enum err err = db_run_only(db, "update directory set name = $2 where account_id = $1 and status <> 2", &args, &rows);
+    enum err err =
+        db_run_only(db, "update directory set name = $2 where account_id = $1 and status <> 2", &args, &rows);
     if (!err && rows == 0)
         err = fail(&db->trace, ERR_NOT_FOUND, "account=%" PRIi64, id.n);
     return err;

@@ -10,8 +10,8 @@
 #include "storage/db.h"
 #include "storage/ids.h"
 
-#define DIRECTORY_NAME_MAX 256u  // octets of a display name
-#define DIRECTORY_WORDS_MAX 16u  // words of a question; further ones are not looked at
+#define DIRECTORY_NAME_MAX 256u // octets of a display name
+#define DIRECTORY_WORDS_MAX 16u // words of a question; further ones are not looked at
 
 struct person {
     struct account_id id;

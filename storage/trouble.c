@@ -24,12 +24,13 @@ enum err trouble_note(struct db *db, const struct trouble *trouble, bool *fresh)
     args_i16(&args, trouble->protocol);
     args_text(&args, trouble->device);
     args_text(&args, trouble->why);
-    enum err err = db_run(db,
-                          "insert into trouble as t (account_id, mailbox_id, item, protocol, device, why)"
-                          " values ($1, $2, $3, $4, $5, $6) on conflict (account_id, mailbox_id, item) do update set"
-                          " times = t.times + 1, last_at = now(), protocol = excluded.protocol, device = excluded.device,"
-                          " why = excluded.why returning times",
-                          &args, &r);
+    enum err err =
+        db_run(db,
+               "insert into trouble as t (account_id, mailbox_id, item, protocol, device, why)"
+               " values ($1, $2, $3, $4, $5, $6) on conflict (account_id, mailbox_id, item) do update set"
+               " times = t.times + 1, last_at = now(), protocol = excluded.protocol, device = excluded.device,"
+               " why = excluded.why returning times",
+               &args, &r);
     if (err)
         return err;
     *fresh = res_i64(r, 0, 0) == 1;
@@ -44,15 +45,16 @@ enum err trouble_list(struct db *db, struct arena *arena, struct account_id acco
     PGresult *r = NULL;
     args_i64(&args, account.n);
     args_i64(&args, (int64_t)max);
-    enum err err = db_run(db,
-                          "select t.account_id, t.mailbox_id, t.item, t.protocol, t.device, t.why, d.login, b.name,"
-                          " t.first_at, t.last_at, t.times from trouble t"
-                          " join directory d on d.account_id = t.account_id"
-                          " join mailbox b on b.account_id = t.account_id and b.mailbox_id = t.mailbox_id and b.deleted_at is null"
-                          " where ($1 = 0 or t.account_id = $1) and exists (select 1 from placement p"
-                          "  where p.account_id = t.account_id and p.mailbox_id = t.mailbox_id and p.item = t.item"
-                          "  and p.removed_at is null) order by t.last_at desc, t.mailbox_id, t.item limit $2",
-                          &args, &r);
+    enum err err =
+        db_run(db,
+               "select t.account_id, t.mailbox_id, t.item, t.protocol, t.device, t.why, d.login, b.name,"
+               " t.first_at, t.last_at, t.times from trouble t"
+               " join directory d on d.account_id = t.account_id"
+               " join mailbox b on b.account_id = t.account_id and b.mailbox_id = t.mailbox_id and b.deleted_at is null"
+               " where ($1 = 0 or t.account_id = $1) and exists (select 1 from placement p"
+               "  where p.account_id = t.account_id and p.mailbox_id = t.mailbox_id and p.item = t.item"
+               "  and p.removed_at is null) order by t.last_at desc, t.mailbox_id, t.item limit $2",
+               &args, &r);
     *count = err ? 0 : (size_t)PQntuples(r);
     *list = arena_new(arena, struct trouble, *count + 1);
     for (size_t i = 0; i < *count; i++) {

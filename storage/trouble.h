@@ -1,4 +1,5 @@
-/* Messages that could not be read when a client asked for them: kept for the admin, a bounded number for each account. */
+/* Messages that could not be read when a client asked for them: kept for the admin, a bounded number for each account.
+ */
 #pragma once
 
 #include "base/arena.h"

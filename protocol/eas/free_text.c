@@ -43,7 +43,8 @@ static struct slice take_text(struct slice *in)
 
 static bool parse_switch(struct slice text, bool *on)
 {
-    *on = slice_eq_nocase(text, SLICE_LIT("true")) || slice_eq_nocase(text, SLICE_LIT("yes")) || slice_eq(text, SLICE_LIT("1"));
+    *on = slice_eq_nocase(text, SLICE_LIT("true")) || slice_eq_nocase(text, SLICE_LIT("yes")) ||
+          slice_eq(text, SLICE_LIT("1"));
     return *on || slice_eq_nocase(text, SLICE_LIT("false")) || slice_eq_nocase(text, SLICE_LIT("no")) ||
            slice_eq(text, SLICE_LIT("0"));
 }
@@ -115,7 +116,8 @@ enum err eas_free_text_parse(struct slice text, struct arena *arena, struct eas_
         (*terms)[(*count)++] = term;
     }
     for (size_t i = 0; i < *count; i++) { // hasattachments: holds for all the rest
-        bool alone = i + 1 == *count || (*terms)[i].kind == EAS_TERM_ATTACHMENT || (*terms)[i + 1].kind == EAS_TERM_ATTACHMENT;
+        bool alone =
+            i + 1 == *count || (*terms)[i].kind == EAS_TERM_ATTACHMENT || (*terms)[i + 1].kind == EAS_TERM_ATTACHMENT;
         (*terms)[i].or_next &= !alone;
     }
     return ERR_OK;

@@ -1,15 +1,15 @@
 /* FreeText of Search and Find: words as people type them, with the properties of the Keyword Query Language that make
- * sense for mail (MS-KQL 2.1; MS-ASCMD 2.2.3.74 FreeText). `from:bob "two words" -draft red OR green hasattachments:true`:
- * terms are joined by AND, OR binds two neighbours, NOT and "-" negate, quotes keep words together. A property that is
- * not known is text. */
+ * sense for mail (MS-KQL 2.1; MS-ASCMD 2.2.3.74 FreeText). `from:bob "two words" -draft red OR green
+ * hasattachments:true`: terms are joined by AND, OR binds two neighbours, NOT and "-" negate, quotes keep words
+ * together. A property that is not known is text. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
 
-#define EAS_TERMS_MAX 32u          // terms of one text
-#define EAS_FREE_TEXT_MAX 1024u    // octets of it
+#define EAS_TERMS_MAX 32u       // terms of one text
+#define EAS_FREE_TEXT_MAX 1024u // octets of it
 
 enum eas_term_kind {
     EAS_TERM_ANY, // sender, recipients, subject or body
@@ -30,7 +30,7 @@ struct eas_term {
     struct slice text; // not empty, but for the last three kinds
     bool on;           // those
     bool negated;
-    bool or_next;      // an alternative to the term behind it; never set on the last, nor beside an attachment term
+    bool or_next; // an alternative to the term behind it; never set on the last, nor beside an attachment term
 };
 
 /* Splits the text into terms, in the arena; none for a text of blanks. errors: ERR_LIMIT */

@@ -50,7 +50,10 @@ static const uint8_t object_class[16] = { 0x04, 0x00, 0x00, 0x00, 0x82, 0x00, 0x
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* The UID that Exchange writes is its own identifier in hexadecimal. */
@@ -117,14 +120,10 @@ const char *eas_meeting_class(const struct calendar_meeting *meeting)
         [CALENDAR_DECLINED] = "IPM.Schedule.Meeting.Resp.Neg",
     };
     switch (meeting->method) {
-    case CALENDAR_REQUEST:
-        return "IPM.Schedule.Meeting.Request";
-    case CALENDAR_CANCEL:
-        return "IPM.Schedule.Meeting.Canceled";
-    case CALENDAR_COUNTER:
-        return answers[CALENDAR_TENTATIVE]; // the answer that comes with another time
-    default:
-        return answers[meeting->answer];
+    case CALENDAR_REQUEST: return "IPM.Schedule.Meeting.Request";
+    case CALENDAR_CANCEL: return "IPM.Schedule.Meeting.Canceled";
+    case CALENDAR_COUNTER: return answers[CALENDAR_TENTATIVE]; // the answer that comes with another time
+    default: return answers[meeting->answer];
     }
 }
 

@@ -7,7 +7,8 @@ static bool is_kind(const struct mime_part *part, const char *type, const char *
 
 static bool is_opaque(const struct mime_meta *meta)
 {
-    return is_kind(&meta->parts[0], "application", "pkcs7-mime") || is_kind(&meta->parts[0], "application", "x-pkcs7-mime");
+    return is_kind(&meta->parts[0], "application", "pkcs7-mime") ||
+           is_kind(&meta->parts[0], "application", "x-pkcs7-mime");
 }
 
 static bool is_clear_signed(const struct mime_meta *meta)
@@ -16,8 +17,8 @@ static bool is_clear_signed(const struct mime_meta *meta)
         return false;
     for (size_t i = 1; i < meta->part_count; i++) {
         const struct mime_part *part = &meta->parts[i];
-        if (part->parent == 0 && (is_kind(part, "application", "pkcs7-signature") ||
-                                  is_kind(part, "application", "x-pkcs7-signature")))
+        if (part->parent == 0 &&
+            (is_kind(part, "application", "pkcs7-signature") || is_kind(part, "application", "x-pkcs7-signature")))
             return true;
     }
     return false;
@@ -34,8 +35,9 @@ size_t eas_report_part(const struct mime_meta *meta)
         return SIZE_MAX;
     for (size_t i = 1; i < meta->part_count; i++) {
         const struct mime_part *part = &meta->parts[i];
-        if (part->parent == 0 && (is_kind(part, "message", "delivery-status") || is_kind(part, "message", "global-delivery-status") ||
-                                  is_kind(part, "message", "disposition-notification")))
+        if (part->parent == 0 &&
+            (is_kind(part, "message", "delivery-status") || is_kind(part, "message", "global-delivery-status") ||
+             is_kind(part, "message", "disposition-notification")))
             return i;
     }
     return SIZE_MAX;
@@ -104,8 +106,8 @@ bool eas_is_smime_receipt(struct slice header)
 const char *eas_message_class(const struct mime_meta *meta, enum eas_report report, bool receipt)
 {
     static const char *const reports[] = {
-        [EAS_REPORT_FAILED] = "REPORT.IPM.NOTE.NDR",       [EAS_REPORT_DELIVERED] = "REPORT.IPM.NOTE.DR",
-        [EAS_REPORT_DELAYED] = "REPORT.IPM.NOTE.DELAYED",  [EAS_REPORT_READ] = "REPORT.IPM.NOTE.IPNRN",
+        [EAS_REPORT_FAILED] = "REPORT.IPM.NOTE.NDR",      [EAS_REPORT_DELIVERED] = "REPORT.IPM.NOTE.DR",
+        [EAS_REPORT_DELAYED] = "REPORT.IPM.NOTE.DELAYED", [EAS_REPORT_READ] = "REPORT.IPM.NOTE.IPNRN",
         [EAS_REPORT_NOT_READ] = "REPORT.IPM.NOTE.IPNNRN",
     };
     if (is_opaque(meta))

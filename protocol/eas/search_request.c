@@ -80,27 +80,20 @@ static int parse_condition(const struct wbxml_node *node, struct arena *arena, s
                            struct classes *classes)
 {
     switch (node->tag) {
-    case WB_AirSync_Class:
-        note_class(node->text, classes);
-        return EAS_SEARCH_OK;
-    case WB_AirSync_CollectionId:
-        return add_collection(node->text, mail);
-    case WB_Search_FreeText:
-        return parse_free_text(node->text, arena, mail);
+    case WB_AirSync_Class: note_class(node->text, classes); return EAS_SEARCH_OK;
+    case WB_AirSync_CollectionId: return add_collection(node->text, mail);
+    case WB_Search_FreeText: return parse_free_text(node->text, arena, mail);
     case WB_Search_ConversationId:
         if (mail->has_conversation)
             return EAS_SEARCH_COMPLEX;
         mail->has_conversation = true;
         mail->no_mail |= !parse_conversation(node, arena, &mail->conversation);
         return EAS_SEARCH_OK;
-    case WB_Search_GreaterThan:
-        return parse_date(node, &mail->has_after, &mail->after_us);
-    case WB_Search_LessThan:
-        return parse_date(node, &mail->has_before, &mail->before_us);
+    case WB_Search_GreaterThan: return parse_date(node, &mail->has_after, &mail->after_us);
+    case WB_Search_LessThan: return parse_date(node, &mail->has_before, &mail->before_us);
     case WB_Search_And:
     case WB_Search_Or:
-    case WB_Search_EqualTo:
-        return EAS_SEARCH_COMPLEX;
+    case WB_Search_EqualTo: return EAS_SEARCH_COMPLEX;
     default: // elements of mail, of another page
         return EAS_SEARCH_INVALID;
     }
@@ -108,8 +101,8 @@ static int parse_condition(const struct wbxml_node *node, struct arena *arena, s
 
 static int finish_mail(struct eas_mail_query *mail, const struct classes *classes)
 {
-    bool any = mail->term_count || mail->collection_count || mail->everywhere || mail->has_conversation || mail->has_after ||
-               mail->has_before || classes->any;
+    bool any = mail->term_count || mail->collection_count || mail->everywhere || mail->has_conversation ||
+               mail->has_after || mail->has_before || classes->any;
     mail->no_mail |= classes->any && !classes->email;
     mail->everywhere |= mail->collection_count == 0;
     return any ? EAS_SEARCH_OK : EAS_SEARCH_INVALID;
@@ -161,7 +154,8 @@ static int parse_search_options(const struct wbxml_node *options, struct eas_sea
 static int parse_gal_query(const struct wbxml_node *query, struct slice *text)
 {
     *text = query ? slice_trim(query->text) : SLICE_LIT("");
-    return !query || query->child || text->len == 0 || text->len > EAS_FREE_TEXT_MAX ? EAS_SEARCH_INVALID : EAS_SEARCH_OK;
+    return !query || query->child || text->len == 0 || text->len > EAS_FREE_TEXT_MAX ? EAS_SEARCH_INVALID
+                                                                                     : EAS_SEARCH_OK;
 }
 
 static bool parse_store(struct slice name, enum eas_search_store *store)
@@ -237,7 +231,8 @@ enum err eas_find_parse(const struct wbxml_node *root, struct arena *arena, stru
     request->store = mail ? EAS_STORE_MAILBOX : EAS_STORE_GAL;
     request->status = parse_find_options(wbxml_child(criterion, WB_Find_Options), request);
     if (request->status == EAS_SEARCH_OK)
-        request->status = mail ? parse_find_query(query, arena, &request->mail) : parse_gal_query(query, &request->text);
+        request->status =
+            mail ? parse_find_query(query, arena, &request->mail) : parse_gal_query(query, &request->text);
     return ERR_OK;
 }
 

@@ -30,13 +30,13 @@ struct eas_range { // zero-based, inclusive; at most EAS_SEARCH_RESULTS_MAX resu
 };
 
 struct eas_mail_query {
-    bool no_mail;              // classes were named and Email is not among them: nothing is found
-    bool everywhere;           // no folder or "0"
-    int64_t *collections;      // mailboxes
+    bool no_mail;         // classes were named and Email is not among them: nothing is found
+    bool everywhere;      // no folder or "0"
+    int64_t *collections; // mailboxes
     size_t collection_count;
     struct eas_term *terms;
     size_t term_count;
-    int64_t conversation;      // the thread; has_conversation
+    int64_t conversation; // the thread; has_conversation
     bool has_conversation;
     bool has_after, has_before;
     int64_t after_us, before_us; // later than, earlier than
@@ -44,20 +44,22 @@ struct eas_mail_query {
 
 struct eas_search_request {
     enum eas_search_store store;
-    int status;               // EAS_SEARCH_OK, or why the store refuses
+    int status;                 // EAS_SEARCH_OK, or why the store refuses
     struct eas_mail_query mail; // EAS_STORE_MAILBOX
-    struct slice text;        // EAS_STORE_GAL
+    struct slice text;          // EAS_STORE_GAL
     struct eas_range range;
     bool deep, rebuild;
     bool wants_picture;
     struct eas_options options;
-    struct slice id;          // SearchId of Find
+    struct slice id; // SearchId of Find
 };
 
 /* Reads Search. What is wrong inside the store is told by request->status. errors: ERR_SYNTAX (no Store at all) */
-MUST_USE enum err eas_search_parse(const struct wbxml_node *root, struct arena *arena, struct eas_search_request *request);
+MUST_USE enum err eas_search_parse(const struct wbxml_node *root, struct arena *arena,
+                                   struct eas_search_request *request);
 /* Reads Find; status is EAS_SEARCH_OK, _INVALID or _RANGE. errors: ERR_SYNTAX (no SearchId, no criterion) */
-MUST_USE enum err eas_find_parse(const struct wbxml_node *root, struct arena *arena, struct eas_search_request *request);
+MUST_USE enum err eas_find_parse(const struct wbxml_node *root, struct arena *arena,
+                                 struct eas_search_request *request);
 /* What makes two requests the same search, page and form of the results apart. Appended. */
 void eas_search_key(const struct eas_search_request *request, struct buf *out);
 

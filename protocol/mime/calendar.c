@@ -52,14 +52,10 @@ bool calendar_property_fits(icalproperty *property)
     case ICAL_DURATION_PROPERTY:
     case ICAL_TRIGGER_PROPERTY: // one at a time of its own is of no use to a phone
         return type == ICAL_DURATION_VALUE;
-    case ICAL_RRULE_PROPERTY:
-        return type == ICAL_RECUR_VALUE;
-    case ICAL_TZOFFSETTO_PROPERTY:
-        return type == ICAL_UTCOFFSET_VALUE;
-    case ICAL_SEQUENCE_PROPERTY:
-        return type == ICAL_INTEGER_VALUE;
-    default:
-        return type == ICAL_TEXT_VALUE || type == ICAL_URI_VALUE || type == ICAL_CALADDRESS_VALUE;
+    case ICAL_RRULE_PROPERTY: return type == ICAL_RECUR_VALUE;
+    case ICAL_TZOFFSETTO_PROPERTY: return type == ICAL_UTCOFFSET_VALUE;
+    case ICAL_SEQUENCE_PROPERTY: return type == ICAL_INTEGER_VALUE;
+    default: return type == ICAL_TEXT_VALUE || type == ICAL_URI_VALUE || type == ICAL_CALADDRESS_VALUE;
     }
 }
 
@@ -205,7 +201,8 @@ static enum err read_times(icalcomponent *calendar, icalcomponent *event, struct
         return err;
     meeting->start_us = start->us;
     meeting->all_day = start->local.is_date;
-    if (stamp && !read_when(calendar, stamp, icalproperty_get_dtstamp(stamp), arena, &(struct calendar_zone){ 0 }, &when))
+    if (stamp &&
+        !read_when(calendar, stamp, icalproperty_get_dtstamp(stamp), arena, &(struct calendar_zone){ 0 }, &when))
         meeting->stamp_us = when.us;
     if (instance) {
         struct calendar_zone zone = meeting->zone;
@@ -277,17 +274,10 @@ static bool read_answer(icalcomponent *event, enum calendar_answer *answer)
     icalproperty *attendee = icalcomponent_get_first_property(event, ICAL_ATTENDEE_PROPERTY);
     icalparameter *status = attendee ? icalproperty_get_first_parameter(attendee, ICAL_PARTSTAT_PARAMETER) : NULL;
     switch (status ? icalparameter_get_partstat(status) : ICAL_PARTSTAT_NONE) {
-    case ICAL_PARTSTAT_ACCEPTED:
-        *answer = CALENDAR_ACCEPTED;
-        return true;
-    case ICAL_PARTSTAT_TENTATIVE:
-        *answer = CALENDAR_TENTATIVE;
-        return true;
-    case ICAL_PARTSTAT_DECLINED:
-        *answer = CALENDAR_DECLINED;
-        return true;
-    default:
-        return false;
+    case ICAL_PARTSTAT_ACCEPTED: *answer = CALENDAR_ACCEPTED; return true;
+    case ICAL_PARTSTAT_TENTATIVE: *answer = CALENDAR_TENTATIVE; return true;
+    case ICAL_PARTSTAT_DECLINED: *answer = CALENDAR_DECLINED; return true;
+    default: return false;
     }
 }
 
@@ -317,8 +307,7 @@ static enum err read_series(icalcomponent *event, const struct when *start, stru
 static icalcomponent *find_event(icalcomponent *calendar)
 {
     icalcomponent *first = icalcomponent_get_first_component(calendar, ICAL_VEVENT_COMPONENT);
-    for (icalcomponent *event = first; event;
-         event = icalcomponent_get_next_component(calendar, ICAL_VEVENT_COMPONENT))
+    for (icalcomponent *event = first; event; event = icalcomponent_get_next_component(calendar, ICAL_VEVENT_COMPONENT))
         if (!calendar_property(event, ICAL_RECURRENCEID_PROPERTY))
             return event;
     return first;

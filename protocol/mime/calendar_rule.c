@@ -132,8 +132,7 @@ bool calendar_rule_read(const struct icalrecurrencetype *recur, struct icaltimet
     case ICAL_DAILY_RECURRENCE:
         rule->type = CALENDAR_DAILY;
         return !in_month && !COUNT_OF(recur->by_month) && read_daily(days, week, rule);
-    case ICAL_WEEKLY_RECURRENCE:
-        return !in_month && !COUNT_OF(recur->by_month) && read_weekly(days, week, start, rule);
+    case ICAL_WEEKLY_RECURRENCE: return !in_month && !COUNT_OF(recur->by_month) && read_weekly(days, week, start, rule);
     case ICAL_MONTHLY_RECURRENCE:
         ok = !COUNT_OF(recur->by_month) && read_month(recur, days, week, start, rule, &nth);
         rule->type = nth ? CALENDAR_MONTHLY_NTH : CALENDAR_MONTHLY;
@@ -142,7 +141,6 @@ bool calendar_rule_read(const struct icalrecurrencetype *recur, struct icaltimet
         ok = read_yearly(recur, start, rule) && read_month(recur, days, week, start, rule, &nth);
         rule->type = nth ? CALENDAR_YEARLY_NTH : CALENDAR_YEARLY;
         return ok;
-    default:
-        return false;
+    default: return false;
     }
 }

@@ -95,7 +95,8 @@ static bool read_observance(icalcomponent *component, int64_t at_s, struct obser
     struct icaltimetype from = icalproperty_get_dtstart(start);
     if (icaltime_is_null_time(from) || from.month < 1 || from.month > 12 || from.day < 1 || from.day > 31)
         return false;
-    *found = (struct observance){ .found = true, .from_s = calendar_seconds(from),
+    *found = (struct observance){ .found = true,
+                                  .from_s = calendar_seconds(from),
                                   .offset_s = icalproperty_get_tzoffsetto(offset) };
     if (found->offset_s <= -OFFSET_MAX_S || found->offset_s >= OFFSET_MAX_S)
         return false;

@@ -28,9 +28,10 @@ static void print_one(struct cli *cli, const struct trouble *trouble)
     struct tm t;
     strftime(last, sizeof last, "%Y-%m-%d %H:%M", gmtime_r(&seconds, &t));
     const char *id = arena_printf(cli->arena, "%" PRIi64 ":%u", trouble->mailbox.n, trouble->item);
-    const char *protocol = trouble->protocol < sizeof protocols / sizeof *protocols ? protocols[trouble->protocol] : "?";
-    printf("%-16s %-28s %-16s %-10s %-5" PRIi64 " %s %s: %s\n", last, trouble->login, clean(cli, trouble->mailbox_name), id,
-           trouble->times, protocol, clean(cli, trouble->device), clean(cli, trouble->why));
+    const char *protocol =
+        trouble->protocol < sizeof protocols / sizeof *protocols ? protocols[trouble->protocol] : "?";
+    printf("%-16s %-28s %-16s %-10s %-5" PRIi64 " %s %s: %s\n", last, trouble->login, clean(cli, trouble->mailbox_name),
+           id, trouble->times, protocol, clean(cli, trouble->device), clean(cli, trouble->why));
 }
 
 static int doctor_messages_run(struct cli *cli)

@@ -97,8 +97,8 @@ static enum err write_mail(struct eas_request *req, struct found_hit hit, enum m
     const char *const *keywords;
     size_t keyword_count;
     char id[EAS_ID_SIZE];
-    enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ hit.mailbox }, hit.item, &item,
-                                 &keywords, &keyword_count);
+    enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ hit.mailbox }, hit.item,
+                                 &item, &keywords, &keyword_count);
     if (err)
         return err;
     if (eas_item_meta(req->arena, &item.message, &meta)) // one bad message never stops the rest

@@ -12,10 +12,10 @@ enum resolve_status {
     RESOLVE_NO_FREE_BUSY = 163,
 };
 
-#define RECIPIENTS_MAX 100u      // To of one request
-#define TO_MAX 256u              // octets of one
-#define SUGGESTIONS_MAX 20u      // people of an ambiguous name, unless MaxAmbiguousRecipients says less
-#define PEOPLE_MAX 1000u         // RecipientCount goes so far
+#define RECIPIENTS_MAX 100u // To of one request
+#define TO_MAX 256u         // octets of one
+#define SUGGESTIONS_MAX 20u // people of an ambiguous name, unless MaxAmbiguousRecipients says less
+#define PEOPLE_MAX 1000u    // RecipientCount goes so far
 #define TYPE_DIRECTORY 1u
 
 struct resolve_options {
@@ -79,7 +79,8 @@ static void write_status(struct wbxml_writer *writer, uint16_t tag, uint64_t sta
 }
 
 /* There are no calendars, no certificates and no pictures here: each is asked about and answered by itself. */
-static void write_recipient(struct wbxml_writer *writer, const struct person *person, const struct resolve_options *wanted)
+static void write_recipient(struct wbxml_writer *writer, const struct person *person,
+                            const struct resolve_options *wanted)
 {
     wbxml_start(writer, WB_ResolveRecipients_Recipient);
     wbxml_u64(writer, WB_ResolveRecipients_Type, TYPE_DIRECTORY);
@@ -108,7 +109,10 @@ static enum err write_response(struct eas_request *req, struct slice to, const s
     if (err)
         return err;
     size_t shown = count > 1 && count > wanted->suggestions ? wanted->suggestions : count;
-    int status = count == 0 ? RESOLVE_NONE : count == 1 ? RESOLVE_OK : shown < count ? RESOLVE_PARTIAL : RESOLVE_AMBIGUOUS;
+    int status = count == 0      ? RESOLVE_NONE
+                 : count == 1    ? RESOLVE_OK
+                 : shown < count ? RESOLVE_PARTIAL
+                                 : RESOLVE_AMBIGUOUS;
     wbxml_start(writer, WB_ResolveRecipients_Response);
     wbxml_text(writer, WB_ResolveRecipients_To, to);
     wbxml_u64(writer, WB_ResolveRecipients_Status, (uint64_t)status);

@@ -38,7 +38,9 @@ static void refuse_err(struct eas_request *req, enum err err)
     if (err == ERR_UNAVAILABLE || err == ERR_CANCELLED)
         eas_answer_unavailable(req);
     else
-        refuse(req, err == ERR_NOT_FOUND ? EAS_SEARCH_FOLDERS : err == ERR_LIMIT ? SEARCH_TIMED_OUT : EAS_SEARCH_SERVER_ERROR);
+        refuse(req, err == ERR_NOT_FOUND ? EAS_SEARCH_FOLDERS
+                    : err == ERR_LIMIT   ? SEARCH_TIMED_OUT
+                                         : EAS_SEARCH_SERVER_ERROR);
 }
 
 /* The range that was really given. Nothing found is one empty Result: some phones wait for it. */
@@ -62,8 +64,8 @@ static enum err write_mail(struct eas_request *req, const struct eas_search_requ
     struct sync_item item;
     char id[EAS_ID_SIZE];
     view.no_body = request->options.preference_count == 0 && !request->options.has_part;
-    enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ hit.mailbox }, hit.item, &item,
-                                 &view.keywords, &view.keyword_count);
+    enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ hit.mailbox }, hit.item,
+                                 &item, &view.keywords, &view.keyword_count);
     if (err)
         return err;
     wbxml_start(writer, WB_Search_Result);

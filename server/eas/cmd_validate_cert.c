@@ -60,45 +60,34 @@ static X509_STORE *open_trusted(const struct eas_request *req)
 static int status_of(int error)
 {
     switch (error) {
-    case X509_V_OK:
-        return CERTIFICATE_OK;
+    case X509_V_OK: return CERTIFICATE_OK;
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
-    case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE:
-        return CERTIFICATE_SIGNATURE;
+    case X509_V_ERR_UNABLE_TO_DECRYPT_CERT_SIGNATURE: return CERTIFICATE_SIGNATURE;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_UNTRUSTED:
-    case X509_V_ERR_CERT_REJECTED:
-        return CERTIFICATE_UNTRUSTED;
+    case X509_V_ERR_CERT_REJECTED: return CERTIFICATE_UNTRUSTED;
     case X509_V_ERR_CERT_CHAIN_TOO_LONG:
-    case X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY:
-        return CERTIFICATE_CHAIN;
-    case X509_V_ERR_INVALID_PURPOSE:
-        return CERTIFICATE_PURPOSE;
+    case X509_V_ERR_UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: return CERTIFICATE_CHAIN;
+    case X509_V_ERR_INVALID_PURPOSE: return CERTIFICATE_PURPOSE;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-    case X509_V_ERR_CERT_HAS_EXPIRED:
-        return CERTIFICATE_TIME;
+    case X509_V_ERR_CERT_HAS_EXPIRED: return CERTIFICATE_TIME;
     case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
-    case X509_V_ERR_PATH_LENGTH_EXCEEDED:
-        return CERTIFICATE_MISUSED;
+    case X509_V_ERR_PATH_LENGTH_EXCEEDED: return CERTIFICATE_MISUSED;
     case X509_V_ERR_ERROR_IN_CERT_NOT_BEFORE_FIELD:
     case X509_V_ERR_ERROR_IN_CERT_NOT_AFTER_FIELD:
-    case X509_V_ERR_INVALID_EXTENSION:
-        return CERTIFICATE_INCOMPLETE;
-    case X509_V_ERR_INVALID_CA:
-        return CERTIFICATE_CA_MISUSE;
-    case X509_V_ERR_CERT_REVOKED:
-        return CERTIFICATE_REVOKED;
-    default:
-        return CERTIFICATE_UNKNOWN_ERROR;
+    case X509_V_ERR_INVALID_EXTENSION: return CERTIFICATE_INCOMPLETE;
+    case X509_V_ERR_INVALID_CA: return CERTIFICATE_CA_MISUSE;
+    case X509_V_ERR_CERT_REVOKED: return CERTIFICATE_REVOKED;
+    default: return CERTIFICATE_UNKNOWN_ERROR;
     }
 }
 
-/* Whether the certificate is good for signing mail, from an authority that is trusted. Revocation lists are not fetched:
- * who asks for them is told that it could not be found out. */
+/* Whether the certificate is good for signing mail, from an authority that is trusted. Revocation lists are not
+ * fetched: who asks for them is told that it could not be found out. */
 static int check(X509 *certificate, X509_STORE *trusted, STACK_OF(X509) *chain, bool check_revoked)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -120,7 +109,8 @@ static bool is_good(const struct wbxml_node *root)
     const struct wbxml_node *certificates = wbxml_child(root, WB_ValidateCert_Certificates);
     size_t count = wbxml_count(certificates, WB_ValidateCert_Certificate);
     return count > 0 && count <= CERTIFICATES_MAX &&
-           wbxml_count(wbxml_child(root, WB_ValidateCert_CertificateChain), WB_ValidateCert_Certificate) <= CERTIFICATES_MAX;
+           wbxml_count(wbxml_child(root, WB_ValidateCert_CertificateChain), WB_ValidateCert_Certificate) <=
+               CERTIFICATES_MAX;
 }
 
 static STACK_OF(X509) *read_chain(const struct wbxml_node *root, struct arena *arena)

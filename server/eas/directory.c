@@ -22,10 +22,12 @@ static size_t split_group(struct slice group, struct slice *domains)
     return count;
 }
 
-void eas_joined_domains(struct slice setting, struct slice own, struct arena *arena, struct slice **domains, size_t *count)
+void eas_joined_domains(struct slice setting, struct slice own, struct arena *arena, struct slice **domains,
+                        size_t *count)
 {
     setting = lower(arena, setting);
-    struct slice *all = arena_new(arena, struct slice, setting.len + 2), *group = arena_new(arena, struct slice, setting.len + 1);
+    struct slice *all = arena_new(arena, struct slice, setting.len + 2),
+                 *group = arena_new(arena, struct slice, setting.len + 1);
     own = lower(arena, own);
     *count = 0;
     all[(*count)++] = own;
@@ -48,7 +50,8 @@ static void domains_of(struct eas_request *req, struct slice **domains, size_t *
     eas_joined_domains(slice_of(joined), own, req->arena, domains, count);
 }
 
-enum err eas_directory_find(struct eas_request *req, struct slice text, uint32_t limit, struct person **people, size_t *count)
+enum err eas_directory_find(struct eas_request *req, struct slice text, uint32_t limit, struct person **people,
+                            size_t *count)
 {
     struct slice *domains;
     size_t domain_count;

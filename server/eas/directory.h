@@ -17,4 +17,5 @@ struct slice eas_directory_name(const struct person *person);
 void eas_directory_write(struct wbxml_writer *writer, const struct person *person, uint16_t picture, uint16_t status);
 
 /* Splits "a b; c d" into the domains that see `own` (always with own itself); lower case, in the arena. */
-void eas_joined_domains(struct slice setting, struct slice own, struct arena *arena, struct slice **domains, size_t *count);
+void eas_joined_domains(struct slice setting, struct slice own, struct arena *arena, struct slice **domains,
+                        size_t *count);

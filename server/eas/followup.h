@@ -1,4 +1,4 @@
-/* What the store keeps beside the flags, JSON in placement.extra (hard case 18): "flag", the follow-up flag, and "verb". */
+/* What the store keeps beside the flags, JSON in placement.extra (hard case 18): "flag" and "verb". */
 #pragma once
 
 #include "base/arena.h"

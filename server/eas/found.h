@@ -1,5 +1,6 @@
 /* What a phone found last, kept for some minutes in memory: further pages of a search show the same list, whatever came
- * in meanwhile. One search per device; the oldest ones go first. A restart forgets them: the search is then done again. */
+ * in meanwhile. One search per device; the oldest ones go first. A restart forgets them: the search is then done again.
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -377,11 +377,15 @@ enum err eas_item_write(const struct eas_item_view *view, struct wbxml_writer *w
     email.in_drafts = view->role == ROLE_DRAFTS;
     email.shows_bcc = view->role == ROLE_DRAFTS || view->role == ROLE_SENT;
     enum err err = eas_item_meta(req->arena, &item->message, &meta);
-    if (!err && (meta.part_count == 0 || view->degraded))
+    if (!err && meta.part_count == 0)
         err = ERR_SYNTAX;
     bool known = !err;
     if (!known)
         what = "description";
+    if (!err && view->degraded) {
+        err = ERR_SYNTAX;
+        what = "a phone loops on it";
+    }
     if (!err)
         err = look_at_kind(view, &item->message, &email);
     if (!err && wants_body(view))

@@ -6,8 +6,7 @@
 #include "server/eas/item.h"
 #include "server/search_reader.h"
 
-#define IN_ANY \
-    (SEARCH_IN_FROM | SEARCH_IN_TO | SEARCH_IN_CC | SEARCH_IN_BCC | SEARCH_IN_SUBJECT | SEARCH_IN_BODY)
+#define IN_ANY (SEARCH_IN_FROM | SEARCH_IN_TO | SEARCH_IN_CC | SEARCH_IN_BCC | SEARCH_IN_SUBJECT | SEARCH_IN_BODY)
 #define META_BATCH 100u // descriptions that are looked at together
 
 /* ---- the query ---- */
@@ -29,22 +28,14 @@ static void add_child(struct search_node *parent, struct search_node *child)
 static unsigned where_of(enum eas_term_kind kind)
 {
     switch (kind) {
-    case EAS_TERM_FROM:
-        return SEARCH_IN_FROM;
-    case EAS_TERM_TO:
-        return SEARCH_IN_TO;
-    case EAS_TERM_CC:
-        return SEARCH_IN_CC;
-    case EAS_TERM_BCC:
-        return SEARCH_IN_BCC;
-    case EAS_TERM_PARTICIPANT:
-        return SEARCH_IN_FROM | SEARCH_IN_TO | SEARCH_IN_CC | SEARCH_IN_BCC;
-    case EAS_TERM_SUBJECT:
-        return SEARCH_IN_SUBJECT;
-    case EAS_TERM_BODY:
-        return SEARCH_IN_BODY;
-    default:
-        return IN_ANY;
+    case EAS_TERM_FROM: return SEARCH_IN_FROM;
+    case EAS_TERM_TO: return SEARCH_IN_TO;
+    case EAS_TERM_CC: return SEARCH_IN_CC;
+    case EAS_TERM_BCC: return SEARCH_IN_BCC;
+    case EAS_TERM_PARTICIPANT: return SEARCH_IN_FROM | SEARCH_IN_TO | SEARCH_IN_CC | SEARCH_IN_BCC;
+    case EAS_TERM_SUBJECT: return SEARCH_IN_SUBJECT;
+    case EAS_TERM_BODY: return SEARCH_IN_BODY;
+    default: return IN_ANY;
     }
 }
 
@@ -64,7 +55,7 @@ static struct search_node *term_node(struct arena *arena, const struct eas_term 
         return node;
     struct search_node *not = node_of(arena, SEARCH_IS_NOT, 0);
     add_child(not, node);
-    return not;
+    return not ;
 }
 
 /* Neighbours joined by OR are one condition. Attachments are looked at afterwards (keep_attached). */

@@ -38,8 +38,8 @@ static enum err move_run(struct eas_request *req, const struct search_found *fou
     uint32_t uidvalidity;
     for (*taken = 0; *taken < count && found[*taken].mailbox.n == found->mailbox.n; (*taken)++)
         ranges[*taken] = (struct uid_range){ found[*taken].uid, found[*taken].uid };
-    enum err err = message_copy(req->db, req->arena, eas_account(req), found->mailbox, ranges, *taken, to, true, &by, &copied,
-                                &copied_count, &uidvalidity, &changes);
+    enum err err = message_copy(req->db, req->arena, eas_account(req), found->mailbox, ranges, *taken, to, true, &by,
+                                &copied, &copied_count, &uidvalidity, &changes);
     eas_publish(req, &changes);
     return err;
 }

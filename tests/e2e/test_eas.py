@@ -442,6 +442,9 @@ class Syncing(EasTest):
         self.deliver("by an empty request")
         phone.take(phone.post("Sync").root)
         self.assertEqual(phone.subjects(inbox), ["by an empty request"])
+        # Only a request that names its keys says whether the phone heard that: nothing is kept until it sends one.
+        self.assertEqual(phone.post("Sync", partial).root.get("AirSync:Status"), "13")
+        self.assertIsNone(phone.sync(inbox))
         self.deliver("by a partial one")
         phone.take(phone.post("Sync", partial).root)
         self.assertEqual(len(phone.items[inbox]), 2)

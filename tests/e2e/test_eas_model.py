@@ -1,12 +1,12 @@
 """Thousands of seeded steps of two phones, a desktop, an administrator and a server that is stopped and killed: see
-eas_model.py. GODWIT_WIRE_SEEDS says how many runs (default 20), GODWIT_WIRE_FIRST where they begin."""
+eas_model.py. GODWIT_WIRE_SEEDS says how many runs (default 16), GODWIT_WIRE_FIRST where they begin."""
 import os
 import unittest
 
 import eas_model
 from harness import Server
 
-SEEDS = int(os.environ.get("GODWIT_WIRE_SEEDS", "20"))
+SEEDS = int(os.environ.get("GODWIT_WIRE_SEEDS", "16"))
 FIRST = int(os.environ.get("GODWIT_WIRE_FIRST", "1"))
 STEPS = 100
 

@@ -280,7 +280,7 @@ ROWS = {
         3: lambda t: collection_status(t.phone(), key="nonsense"),
         4: lambda t: sync_root(t.phone()).get(SYNC + "Status"), 5: ONE_STORE,
         6: lambda t: changed(t, Node("Email:Flag", Node("Email:Status", 9))),
-        7: NEVER + "the last writer of Read and Flag wins, and a draft that was edited elsewhere is overwritten",
+        7: lambda t: edited_twice(t),
         8: lambda t: item_status(*primed(t), Node(SYNC + "Fetch", Node(SYNC + "ServerId", "1:99"))),
         9: lambda t: over_quota(t, t.phone(version="16.1")), 12: sync_gone_folder,
         13: lambda t: t.phone().call("Sync").get(SYNC + "Status"),
@@ -368,6 +368,16 @@ POLICY_ROWS = {
     142: lambda t: tree_status(t.phone(version="16.1", device="NEW")), 143: NEVER + "policies are not refreshed by time",
     144: lambda t: wrong_key(t),
 }
+
+
+def edited_twice(t):
+    one, drafts = primed(t, folder="Drafts")
+    one.command(drafts, draft(Node(SYNC + "ApplicationData", Node("Email:Subject", "s"), text_body())))
+    two = t.phone(version="16.1", device="TWO")
+    two.sync_all(two.folder("Drafts"))
+    item = two.item(drafts, "s")
+    one.command(drafts, one.change(item, text_body("one")))
+    return item_status(two, drafts, two.change(item, text_body("two")))
 
 
 def answered(t, *items, instance=None):

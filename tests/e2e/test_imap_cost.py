@@ -43,7 +43,7 @@ class Statements:
 
 class Cost(unittest.TestCase):
     def setUp(self):
-        self.server = Server(store="url")
+        self.server = Server(store="url", search__quiet_ms="3600000")  # nothing is packed behind the commands
         self.addCleanup(self.server.close)
         self.statements = Statements(self.server)
 

@@ -180,24 +180,19 @@ class Search(unittest.TestCase):
         seed = random.SystemRandom().getrandbits(32)
         rng = random.Random(seed)
         with self.subTest(seed=seed):
-            mails = [Mail(rng, n) for n in range(330)]
+            mails = [Mail(rng, n) for n in range(300)]
             for mail in mails[:40]:
                 self.append(mail.octets)
             self.client.ok("SELECT INBOX")
             self.compare(rng, mails[:40], 30)  # hardly any is packed
             for mail in mails[40:]:
                 self.append(mail.octets)
-            wait_for(lambda: self.store.packed() > 300, "the mails to be packed")
-            self.compare(rng, mails, 120)
+            wait_for(lambda: self.store.packed() > 270, "the mails to be packed")
+            self.compare(rng, mails, 100)
+            self.every_piece(mails)
 
-    def test_every_character_of_every_word(self):
-        """Each word is found by each of its pieces: a signature may say too much, never too little."""
-        rng = random.Random(5)
-        mails = [Mail(rng, n) for n in range(280)]
-        for mail in mails:
-            self.append(mail.octets)
-        self.client.ok("SELECT INBOX")
-        wait_for(lambda: self.store.packed() >= 256, "the mails to be packed")
+    def every_piece(self, mails):
+        """Each word is found by each of its beginnings: a signature may say too much, never too little."""
         for words, _ in SCRIPTS.values():
             for word in words[:4]:
                 for length in (2, 3, 4):
@@ -225,7 +220,8 @@ class Search(unittest.TestCase):
         deleted = self.server.cli("deleted", "list", ALICE).out
         place = re.search(r"\b(\d+:\d+)\b.*number 3", deleted).group(1)
         self.server.cli("deleted", "restore", ALICE, place)
-        self.client.ok("SELECT INBOX")
+        # Another process restored it: the server hears of it a moment later.
+        wait_for(lambda: b"* 295 EXISTS" in self.client.ok("SELECT INBOX"), "the restored mail")
         self.assertEqual(search(self.client, "SEARCH TEXT zebra3x"), [295])
 
     def test_a_hang_up_ends_it(self):

@@ -19,7 +19,8 @@ static void check_request(const struct eas_search_request *request)
     struct buf key = { 0 };
     if (request->status != EAS_SEARCH_OK)
         return;
-    if (request->range.first > request->range.last || request->range.last - request->range.first >= EAS_SEARCH_RESULTS_MAX)
+    if (request->range.first > request->range.last ||
+        request->range.last - request->range.first >= EAS_SEARCH_RESULTS_MAX)
         abort();
     if (request->mail.collection_count > EAS_SEARCH_COLLECTIONS_MAX)
         abort();

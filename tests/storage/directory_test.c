@@ -60,9 +60,11 @@ Test(directory, finds_people_of_the_domains)
         struct buf out = { 0 };
         for (; domain_count < 2 && rows[i].domains[domain_count]; domain_count++)
             domains[domain_count] = slice_of(rows[i].domains[domain_count]);
-        cr_assert_eq(directory_find(db, arena, domains, domain_count, slice_of(rows[i].text), 100, &people, &count), ERR_OK);
+        cr_assert_eq(directory_find(db, arena, domains, domain_count, slice_of(rows[i].text), 100, &people, &count),
+                     ERR_OK);
         show(people, count, &out);
-        cr_expect(slice_eq(buf_slice(&out), slice_of(rows[i].found)), "%s: %.*s", rows[i].text, SLICE_ARG(buf_slice(&out)));
+        cr_expect(slice_eq(buf_slice(&out), slice_of(rows[i].found)), "%s: %.*s", rows[i].text,
+                  SLICE_ARG(buf_slice(&out)));
         buf_free(&out);
     }
     struct slice one = SLICE_LIT("one.test");
@@ -72,7 +74,8 @@ Test(directory, finds_people_of_the_domains)
     cr_expect_eq(count, 1, "the limit");
     cr_assert_eq(directory_get(db, arena, &one, 1, SLICE_LIT("Ann@One.test"), &person), ERR_OK);
     cr_expect_str_eq(person.name, "Ann Lee");
-    cr_expect_eq(directory_get(db, arena, &one, 1, SLICE_LIT("ann@two.test"), &person), ERR_NOT_FOUND, "another domain");
+    cr_expect_eq(directory_get(db, arena, &one, 1, SLICE_LIT("ann@two.test"), &person), ERR_NOT_FOUND,
+                 "another domain");
     cr_expect_eq(directory_get(db, arena, &one, 1, SLICE_LIT("annoff@one.test"), &person), ERR_NOT_FOUND, "disabled");
     arena_close(&arena);
     db_close(&db);

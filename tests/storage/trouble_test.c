@@ -14,8 +14,9 @@ Test(trouble, is_kept_for_the_admin)
     size_t count;
     bool fresh;
     uint32_t uid = rig_append(db, account, inbox, "Subject: x\r\n\r\nx\r\n", 0);
-    struct trouble trouble = { .account = account, .mailbox = inbox, .item = uid, .protocol = BY_EAS, .device = "PHONE",
-                               .why = "body: damaged" };
+    struct trouble trouble = {
+        .account = account, .mailbox = inbox, .item = uid, .protocol = BY_EAS, .device = "PHONE", .why = "body: damaged"
+    };
     cr_assert_eq(trouble_note(db, &trouble, &fresh), ERR_OK);
     cr_expect(fresh);
     cr_assert_eq(trouble_note(db, &trouble, &fresh), ERR_OK);

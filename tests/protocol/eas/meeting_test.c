@@ -19,12 +19,18 @@ static struct wbxml_node *item_of(struct arena *arena, int version, const char *
 {
     struct mime_meta *meta = arena_new(arena, struct mime_meta, 1);
     struct calendar_meeting *meeting = arena_new(arena, struct calendar_meeting, 1);
-    const char *raw = arena_printf(arena, "From: ann@x.test\r\nSubject: Plan\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n"
-                                          "--b\r\nContent-Type: text/plain\r\n\r\nPlan\r\n"
-                                          "--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n%s\r\n--b--\r\n", calendar);
+    const char *raw =
+        arena_printf(arena,
+                     "From: ann@x.test\r\nSubject: Plan\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n"
+                     "--b\r\nContent-Type: text/plain\r\n\r\nPlan\r\n"
+                     "--b\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\n%s\r\n--b--\r\n",
+                     calendar);
     mime_describe(slice_of(raw), arena, meta);
     cr_assert(meta->is_meeting);
-    *email = (struct eas_email){ .version = version, .meta = meta, .id = { 1, 1 }, .received_us = INT64_C(1772886896789000),
+    *email = (struct eas_email){ .version = version,
+                                 .meta = meta,
+                                 .id = { 1, 1 },
+                                 .received_us = INT64_C(1772886896789000),
                                  .owner = SLICE_LIT("bob@x.test") };
     if (calendar_read(slice_of(calendar), email->owner, arena, meeting) == ERR_OK)
         email->meeting = meeting;
@@ -48,11 +54,11 @@ static void expect_since(const struct wbxml_node *node, int version)
     }
 }
 
-static const char full_event[] =
-    CALENDAR("REQUEST", "LOCATION:Room 5\r\nORGANIZER;CN=Ann:mailto:ann@x.test\r\nATTENDEE;RSVP=TRUE:mailto:bob@x.test\r\n"
-                        "RRULE:FREQ=MONTHLY;BYDAY=1MO;COUNT=5\r\nCLASS:CONFIDENTIAL\r\nSEQUENCE:2\r\n"
-                        "X-MICROSOFT-CDO-INTENDEDSTATUS:WORKINGELSEWHERE\r\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n"
-                        "BEGIN:VALARM\r\nTRIGGER:-PT10M\r\nEND:VALARM\r\n");
+static const char full_event[] = CALENDAR(
+    "REQUEST", "LOCATION:Room 5\r\nORGANIZER;CN=Ann:mailto:ann@x.test\r\nATTENDEE;RSVP=TRUE:mailto:bob@x.test\r\n"
+               "RRULE:FREQ=MONTHLY;BYDAY=1MO;COUNT=5\r\nCLASS:CONFIDENTIAL\r\nSEQUENCE:2\r\n"
+               "X-MICROSOFT-CDO-INTENDEDSTATUS:WORKINGELSEWHERE\r\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n"
+               "BEGIN:VALARM\r\nTRIGGER:-PT10M\r\nEND:VALARM\r\n");
 
 /* MS-ASEMAIL 2.2.2.48: the children, their order and the version that has each. "*": any text. */
 Test(eas_meeting, elements_of_every_version)
@@ -94,8 +100,8 @@ Test(eas_meeting, elements_of_every_version)
             if (versions[v] < rows[i].from || versions[v] > rows[i].until)
                 continue;
             cr_assert_not_null(next, "%s at %d", wbxml_name(rows[i].tag), versions[v]);
-            cr_expect_eq(next->tag, rows[i].tag, "%s where %s stands at %d", wbxml_name(next->tag), wbxml_name(rows[i].tag),
-                         versions[v]);
+            cr_expect_eq(next->tag, rows[i].tag, "%s where %s stands at %d", wbxml_name(next->tag),
+                         wbxml_name(rows[i].tag), versions[v]);
             if (rows[i].text && *rows[i].text != '*')
                 cr_expect(slice_eq(next->text, slice_of(rows[i].text)), "%s at %d: %.*s", wbxml_name(rows[i].tag),
                           versions[v], SLICE_ARG(next->text));
@@ -104,7 +110,8 @@ Test(eas_meeting, elements_of_every_version)
         cr_expect_null(next, "%s at %d", next ? wbxml_name(next->tag) : "", versions[v]);
         expect_since(item->child, versions[v]);
         cr_expect(slice_eq(wbxml_child_text(item, WB_Email_MessageClass), SLICE_LIT("IPM.Schedule.Meeting.Request")));
-        cr_expect(slice_eq(wbxml_child_text(item, WB_Email_ContentClass), SLICE_LIT("urn:content-classes:calendarmessage")));
+        cr_expect(
+            slice_eq(wbxml_child_text(item, WB_Email_ContentClass), SLICE_LIT("urn:content-classes:calendarmessage")));
         cr_expect_null(wbxml_child(item, WB_AirSyncBase_Attachments), "the calendar is the meeting");
         struct wbxml_node *rule = wbxml_child(wbxml_child(request, WB_Email_Recurrences), WB_Email_Recurrence);
         cr_expect(slice_eq(wbxml_child_text(rule, WB_Email_Type), SLICE_LIT("3")));
@@ -151,9 +158,10 @@ Test(eas_meeting, global_object_id)
     cr_expect_eq(at[36], 8 + 4 + 3 + 1);
     cr_expect_arr_eq(at + 40, "vCal-Uid\1\0\0\0u-1", 16);
     buf_clear(&out);
-    meeting = (struct calendar_meeting){
-        .uid = SLICE_LIT("040000008200E00074C5B7101A82E00800000000A0B1C2D3E4F5060700000000000000001000000000112233445566778899AABBCCDDEEFF"),
-        .is_instance = true, .recurrence_id_us = INT64_C(1772449200000000) };
+    meeting = (struct calendar_meeting){ .uid = SLICE_LIT("040000008200E00074C5B7101A82E00800000000A0B1C2D3E4F506070000"
+                                                          "0000000000001000000000112233445566778899AABBCCDDEEFF"),
+                                         .is_instance = true,
+                                         .recurrence_id_us = INT64_C(1772449200000000) };
     eas_global_object_id(&meeting, &out);
     at = (const uint8_t *)buf_slice(&out).at;
     cr_expect_eq(buf_len(&out), 56, "Exchange's own, from hexadecimal: %zu", buf_len(&out));
@@ -172,14 +180,14 @@ Test(eas_meeting, kinds)
     } rows[] = {
         { "request", CALENDAR("REQUEST", ""), "IPM.Schedule.Meeting.Request", "0", 161, false },
         { "cancel", CALENDAR("CANCEL", ""), "IPM.Schedule.Meeting.Canceled", "0", 161, false },
-        { "accepted", CALENDAR("REPLY", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:b@x.test\r\n"), "IPM.Schedule.Meeting.Resp.Pos",
-          "0", 161, false },
+        { "accepted", CALENDAR("REPLY", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:b@x.test\r\n"),
+          "IPM.Schedule.Meeting.Resp.Pos", "0", 161, false },
         { "tentative", CALENDAR("REPLY", "ATTENDEE;PARTSTAT=TENTATIVE:mailto:b@x.test\r\n"),
           "IPM.Schedule.Meeting.Resp.Tent", "0", 141, false },
         { "declined", CALENDAR("REPLY", "ATTENDEE;PARTSTAT=DECLINED:mailto:b@x.test\r\n"),
           "IPM.Schedule.Meeting.Resp.Neg", "0", 121, false },
-        { "another time", CALENDAR("COUNTER", "ATTENDEE:mailto:b@x.test\r\n"), "IPM.Schedule.Meeting.Resp.Tent", "0", 161,
-          true },
+        { "another time", CALENDAR("COUNTER", "ATTENDEE:mailto:b@x.test\r\n"), "IPM.Schedule.Meeting.Resp.Tent", "0",
+          161, true },
         { "another time, before 16.1", CALENDAR("COUNTER", ""), "IPM.Schedule.Meeting.Resp.Tent", "0", 160, false },
         { "an instance", CALENDAR("REQUEST", "RECURRENCE-ID;TZID=W. Europe:20260302T120000\r\n"),
           "IPM.Schedule.Meeting.Request", "2", 141, false },
@@ -202,7 +210,8 @@ Test(eas_meeting, kinds)
             continue;
         struct slice instance = wbxml_child_text(request, WB_Email_InstanceType);
         cr_expect(slice_eq(instance, slice_of(rows[i].instance)), "%s: %.*s", rows[i].name, SLICE_ARG(instance));
-        cr_expect_eq(wbxml_child(request, WB_MeetingResponse_ProposedStartTime) != NULL, rows[i].proposed, "%s", rows[i].name);
+        cr_expect_eq(wbxml_child(request, WB_MeetingResponse_ProposedStartTime) != NULL, rows[i].proposed, "%s",
+                     rows[i].name);
     }
     arena_close(&arena);
 }
@@ -227,7 +236,8 @@ Test(eas_message_class, rows)
         { REPORT("delivery-status", "Reporting-MTA: dns; x\r\n\r\nAction: delivered\r\n\r\nAction: failed\r\n"),
           "REPORT.IPM.NOTE.NDR", false },
         { REPORT("delivery-status", "Reporting-MTA: dns; x\r\n\r\nAction: relayed\r\n"), "REPORT.IPM.NOTE.DR", false },
-        { REPORT("delivery-status", "Reporting-MTA: dns; x\r\n\r\nAction: delayed\r\n"), "REPORT.IPM.NOTE.DELAYED", false },
+        { REPORT("delivery-status", "Reporting-MTA: dns; x\r\n\r\nAction: delayed\r\n"), "REPORT.IPM.NOTE.DELAYED",
+          false },
         { REPORT("delivery-status", "nothing"), "IPM.Note", false },
         { REPORT("disposition-notification", "Disposition: manual-action/MDN-sent-manually; displayed\r\n"),
           "REPORT.IPM.NOTE.IPNRN", false },
@@ -236,7 +246,8 @@ Test(eas_message_class, rows)
         { REPORT("disposition-notification", "nothing"), "IPM.Note", false },
         { "Content-Type: application/pkcs7-mime; smime-type=enveloped-data\r\n\r\nx\r\n", "IPM.Note.SMIME", true },
         { "Content-Type: application/x-pkcs7-mime; smime-type=signed-data\r\n\r\nx\r\n", "IPM.Note.SMIME", true },
-        { "Content-Type: application/pkcs7-mime; smime-type=signed-receipt\r\n\r\nx\r\n", "IPM.Note.Receipt.SMIME", true },
+        { "Content-Type: application/pkcs7-mime; smime-type=signed-receipt\r\n\r\nx\r\n", "IPM.Note.Receipt.SMIME",
+          true },
         { SIGNED("pkcs7"), "IPM.Note.SMIME.MultipartSigned", true },
         { SIGNED("x-pkcs7"), "IPM.Note.SMIME.MultipartSigned", true },
         { SIGNED("pgp"), "IPM.Note", false },
@@ -250,7 +261,8 @@ Test(eas_message_class, rows)
         size_t part = eas_report_part(&meta);
         enum eas_report report = EAS_REPORT_NONE;
         if (part != SIZE_MAX)
-            report = eas_report_read(&meta, part, slice_make(raw.at + meta.parts[part].body_at, meta.parts[part].body_len));
+            report =
+                eas_report_read(&meta, part, slice_make(raw.at + meta.parts[part].body_at, meta.parts[part].body_len));
         bool receipt = eas_is_smime_receipt(slice_head(raw, meta.header_len));
         const char *class = eas_message_class(&meta, report, receipt);
         cr_expect_str_eq(class, rows[i].class, "%s", rows[i].raw);

@@ -21,8 +21,9 @@ static const struct {
     uint32_t first, last;
 } searches[] = {
     { "words", AND "Search:FreeText=two_words " END_AND, ERR_OK, 1, 0, 2, 0, 99 },
-    { "class and folders", AND "AirSync:Class=Email AirSync:CollectionId=1 AirSync:CollectionId=2 Search:FreeText=x " END_AND,
-      ERR_OK, 1, 2, 1, 0, 99 },
+    { "class and folders",
+      AND "AirSync:Class=Email AirSync:CollectionId=1 AirSync:CollectionId=2 Search:FreeText=x " END_AND, ERR_OK, 1, 2,
+      1, 0, 99 },
     { "folder 0 is everything", AND "AirSync:CollectionId=0 Search:FreeText=x " END_AND, ERR_OK, 1, 0, 1, 0, 99 },
     { "a folder alone", AND "AirSync:CollectionId=5 " END_AND, ERR_OK, 1, 1, 0, 0, 99 },
     { "the Outbox", AND "AirSync:CollectionId=outbox Search:FreeText=x " END_AND, ERR_OK, 1, 1, 1, 0, 99 },
@@ -51,11 +52,14 @@ static const struct {
     { "a range that is too long", OPTIONS "Search:Range=10-999 - - -", ERR_OK, 1, 0, 1, 10, 109 },
     { "a range backwards", OPTIONS "Search:Range=9-2 - - -", ERR_OK, 2, 0, 0, 0, 99 },
     { "no range", OPTIONS "Search:Range=ten - - -", ERR_OK, 2, 0, 0, 0, 99 },
-    { "options twice", OPTIONS "Search:DeepTraversal= Search:DeepTraversal= AirSync:MIMESupport=0 AirSync:MIMESupport=0 - - -",
-      ERR_OK, 1, 0, 1, 0, 99 },
+    { "options twice",
+      OPTIONS "Search:DeepTraversal= Search:DeepTraversal= AirSync:MIMESupport=0 AirSync:MIMESupport=0 - - -", ERR_OK,
+      1, 0, 1, 0, 99 },
     { "a body preference", OPTIONS "+AirSyncBase:BodyPreference AirSyncBase:Type=1 - - - -", ERR_OK, 1, 0, 1, 0, 99 },
-    { "a bad body preference", OPTIONS "+AirSyncBase:BodyPreference AirSyncBase:Type=9 - - - -", ERR_OK, 2, 0, 0, 0, 99 },
-    { "a part that is not HTML", OPTIONS "+AirSyncBase:BodyPartPreference AirSyncBase:Type=1 - - - -", ERR_OK, 164, 0, 0, 0, 99 },
+    { "a bad body preference", OPTIONS "+AirSyncBase:BodyPreference AirSyncBase:Type=9 - - - -", ERR_OK, 2, 0, 0, 0,
+      99 },
+    { "a part that is not HTML", OPTIONS "+AirSyncBase:BodyPartPreference AirSyncBase:Type=1 - - - -", ERR_OK, 164, 0,
+      0, 0, 99 },
     { "people", GAL "Search:Query=ann - -", ERR_OK, 1, 0, 0, 0, 99 },
     { "people without a text", GAL "Search:Query= - -", ERR_OK, 2, 0, 0, 0, 99 },
     { "people by a tree", GAL "+Search:Query +Search:And Search:FreeText=x " END_AND, ERR_OK, 2, 0, 0, 0, 99 },
@@ -70,8 +74,8 @@ Test(search_request, searches)
     struct arena *arena = arena_open();
     for (size_t i = 0; i < sizeof searches / sizeof *searches; i++) {
         struct eas_search_request request;
-        cr_expect_eq(eas_search_parse(notation_build(arena, searches[i].notation), arena, &request), searches[i].err, "%s",
-                     searches[i].name);
+        cr_expect_eq(eas_search_parse(notation_build(arena, searches[i].notation), arena, &request), searches[i].err,
+                     "%s", searches[i].name);
         cr_expect_eq(request.status, searches[i].status, "%s: %d", searches[i].name, request.status);
         cr_expect_eq(request.range.first, searches[i].first, "%s", searches[i].name);
         cr_expect_eq(request.range.last, searches[i].last, "%s", searches[i].name);
@@ -108,10 +112,10 @@ static const struct {
     { "no id", "+Find:Find +Find:ExecuteSearch +Find:GalSearchCriterion Find:Query=x - - -", ERR_SYNTAX, 2, 0, 0, 0 },
     { "no criterion", "+Find:Find Find:SearchId=7 Find:ExecuteSearch= -", ERR_SYNTAX, 2, 0, 0, 0 },
     { "both criteria", FIND "- Find:GalSearchCriterion= - -", ERR_SYNTAX, 2, 0, 0, 0 },
-    { "people", "+Find:Find Find:SearchId=7 +Find:ExecuteSearch +Find:GalSearchCriterion Find:Query=x - - -", ERR_OK, 1, 0, 0,
-      99 },
-    { "people without a text", "+Find:Find Find:SearchId=7 +Find:ExecuteSearch Find:GalSearchCriterion= - -", ERR_OK, 2, 0, 0,
-      99 },
+    { "people", "+Find:Find Find:SearchId=7 +Find:ExecuteSearch +Find:GalSearchCriterion Find:Query=x - - -", ERR_OK, 1,
+      0, 0, 99 },
+    { "people without a text", "+Find:Find Find:SearchId=7 +Find:ExecuteSearch Find:GalSearchCriterion= - -", ERR_OK, 2,
+      0, 0, 99 },
 };
 
 Test(search_request, finds)
@@ -119,7 +123,8 @@ Test(search_request, finds)
     struct arena *arena = arena_open();
     for (size_t i = 0; i < sizeof finds / sizeof *finds; i++) {
         struct eas_search_request request;
-        cr_expect_eq(eas_find_parse(notation_build(arena, finds[i].notation), arena, &request), finds[i].err, "%s", finds[i].name);
+        cr_expect_eq(eas_find_parse(notation_build(arena, finds[i].notation), arena, &request), finds[i].err, "%s",
+                     finds[i].name);
         cr_expect_eq(request.status, finds[i].status, "%s: %d", finds[i].name, request.status);
         cr_expect_eq(request.range.first, finds[i].first, "%s", finds[i].name);
         cr_expect_eq(request.range.last, finds[i].last, "%s", finds[i].name);
@@ -129,8 +134,8 @@ Test(search_request, finds)
     arena_close(&arena);
 }
 
-/* Terms are written as kind letter and text: "f:bob" - any (a), from, to, cc (c), bcc (b), participants (p), subject (s),
- * body (y), attachment (h), read (r), flagged (g); "!" negated, "|" in front of an alternative. */
+/* Terms are written as kind letter and text: "f:bob" - any (a), from, to, cc (c), bcc (b), participants (p), subject
+ * (s), body (y), attachment (h), read (r), flagged (g); "!" negated, "|" in front of an alternative. */
 static const struct {
     const char *text, *terms;
 } texts[] = {
@@ -183,7 +188,8 @@ Test(search_request, texts)
         struct buf out = { 0 };
         cr_expect_eq(eas_free_text_parse(slice_of(texts[i].text), arena, &terms, &count), ERR_OK, "%s", texts[i].text);
         show(terms, count, &out);
-        cr_expect(slice_eq(buf_slice(&out), slice_of(texts[i].terms)), "%s: %.*s", texts[i].text, SLICE_ARG(buf_slice(&out)));
+        cr_expect(slice_eq(buf_slice(&out), slice_of(texts[i].terms)), "%s: %.*s", texts[i].text,
+                  SLICE_ARG(buf_slice(&out)));
         buf_free(&out);
     }
     arena_close(&arena);
@@ -245,7 +251,8 @@ Test(search_request, keys_part_searches)
         for (size_t j = 0; j < i; j++)
             cr_expect_not(slice_eq(buf_slice(&keys[i]), buf_slice(&keys[j])), "%zu and %zu", i, j);
     }
-    cr_assert_eq(eas_search_parse(notation_build(arena, OPTIONS "Search:Range=100-199 - - -"), arena, &request), ERR_OK);
+    cr_assert_eq(eas_search_parse(notation_build(arena, OPTIONS "Search:Range=100-199 - - -"), arena, &request),
+                 ERR_OK);
     eas_search_key(&request, &page);
     cr_expect(slice_eq(buf_slice(&keys[0]), buf_slice(&page)), "a page of the same search");
     for (size_t i = 0; i < count; i++)

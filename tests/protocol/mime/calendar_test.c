@@ -17,8 +17,10 @@
 
 static enum err read_event(struct arena *arena, const char *method, const char *event, struct calendar_meeting *meeting)
 {
-    const char *text = arena_printf(arena, "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n%s" BERLIN "BEGIN:VEVENT\r\n%sEND:VEVENT\r\n"
-                                           "END:VCALENDAR\r\n", method, event);
+    const char *text = arena_printf(arena,
+                                    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\n%s" BERLIN "BEGIN:VEVENT\r\n%sEND:VEVENT\r\n"
+                                    "END:VCALENDAR\r\n",
+                                    method, event);
     *meeting = (struct calendar_meeting){ 0 };
     return calendar_read(slice_of(text), SLICE_LIT("bob@x.test"), arena, meeting);
 }
@@ -34,7 +36,8 @@ Test(calendar, all_of_a_request)
     struct calendar_meeting m;
     cr_assert_eq(read_event(arena, "METHOD:REQUEST\r\n",
                             "UID:u-1@x.test\r\nDTSTAMP:20260301T080000Z\r\n" START
-                            "DTEND;TZID=W. Europe:20260302T133000\r\nSUMMARY:Plan\\, part 2\r\nDESCRIPTION:One\\nTwo\r\nLOCATION:Room\\; 5\r\n"
+                            "DTEND;TZID=W. Europe:20260302T133000\r\nSUMMARY:Plan\\, part "
+                            "2\r\nDESCRIPTION:One\\nTwo\r\nLOCATION:Room\\; 5\r\n"
                             "ORGANIZER;CN=\"Ann, Boss\":MAILTO:ann@x.test\r\nSEQUENCE:3\r\nCLASS:PRIVATE\r\n"
                             "ATTENDEE;RSVP=FALSE:mailto:carl@x.test\r\nATTENDEE;RSVP=TRUE:mailto:BOB@x.test\r\n"
                             "X-MICROSOFT-CDO-INTENDEDSTATUS:OOF\r\nX-MICROSOFT-DISALLOW-COUNTER:TRUE\r\n"
@@ -100,7 +103,8 @@ Test(calendar, times)
         if (err || rows[i].err)
             continue;
         cr_expect_eq(m.start_us, rows[i].start_s * US, "%s: %ld", rows[i].name, (long)(m.start_us / US));
-        cr_expect_eq(m.end_us - m.start_us, rows[i].length_s * US, "%s: %ld", rows[i].name, (long)(m.end_us - m.start_us));
+        cr_expect_eq(m.end_us - m.start_us, rows[i].length_s * US, "%s: %ld", rows[i].name,
+                     (long)(m.end_us - m.start_us));
         cr_expect_eq(m.all_day, rows[i].all_day, "%s", rows[i].name);
     }
     arena_close(&arena);
@@ -114,24 +118,37 @@ Test(calendar, rules)
         struct calendar_rule want;
     } rows[] = {
         { "FREQ=DAILY;COUNT=10", ERR_OK, { .type = 0, .interval = 1, .occurrences = 10, .first_day_of_week = 1 } },
-        { "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR", ERR_OK,
+        { "FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR",
+          ERR_OK,
           { .type = 1, .interval = 1, .day_of_week = 62, .first_day_of_week = 1 } },
         { "FREQ=WEEKLY;INTERVAL=2;WKST=SU", ERR_OK, { .type = 1, .interval = 2, .day_of_week = 2 } },
-        { "FREQ=WEEKLY;BYDAY=SU,SA;UNTIL=20261231T110000Z", ERR_OK,
+        { "FREQ=WEEKLY;BYDAY=SU,SA;UNTIL=20261231T110000Z",
+          ERR_OK,
           { .type = 1, .interval = 1, .day_of_week = 65, .until_us = 1798714800 * US, .first_day_of_week = 1 } },
         { "FREQ=MONTHLY", ERR_OK, { .type = 2, .interval = 1, .day_of_month = 2, .first_day_of_week = 1 } },
-        { "FREQ=MONTHLY;BYMONTHDAY=31", ERR_OK,
+        { "FREQ=MONTHLY;BYMONTHDAY=31",
+          ERR_OK,
           { .type = 2, .interval = 1, .day_of_month = 31, .first_day_of_week = 1 } },
-        { "FREQ=MONTHLY;BYMONTHDAY=-1", ERR_OK,
+        { "FREQ=MONTHLY;BYMONTHDAY=-1",
+          ERR_OK,
           { .type = 3, .interval = 1, .week_of_month = 5, .day_of_week = 127, .first_day_of_week = 1 } },
-        { "FREQ=MONTHLY;BYDAY=2TU", ERR_OK,
+        { "FREQ=MONTHLY;BYDAY=2TU",
+          ERR_OK,
           { .type = 3, .interval = 1, .week_of_month = 2, .day_of_week = 4, .first_day_of_week = 1 } },
-        { "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", ERR_OK,
+        { "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1",
+          ERR_OK,
           { .type = 3, .interval = 1, .week_of_month = 5, .day_of_week = 62, .first_day_of_week = 1 } },
-        { "FREQ=YEARLY", ERR_OK,
+        { "FREQ=YEARLY",
+          ERR_OK,
           { .type = 5, .interval = 1, .day_of_month = 2, .month_of_year = 3, .first_day_of_week = 1 } },
-        { "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH", ERR_OK,
-          { .type = 6, .interval = 1, .week_of_month = 4, .day_of_week = 16, .month_of_year = 11, .first_day_of_week = 1 } },
+        { "FREQ=YEARLY;BYMONTH=11;BYDAY=4TH",
+          ERR_OK,
+          { .type = 6,
+            .interval = 1,
+            .week_of_month = 4,
+            .day_of_week = 16,
+            .month_of_year = 11,
+            .first_day_of_week = 1 } },
         { "FREQ=HOURLY", ERR_SYNTAX, { 0 } },
         { "FREQ=MONTHLY;BYMONTHDAY=1,15", ERR_SYNTAX, { 0 } },
         { "FREQ=MONTHLY;BYDAY=1MO,3TU", ERR_SYNTAX, { 0 } },
@@ -185,10 +202,12 @@ Test(calendar, kinds)
         { "published", "METHOD:PUBLISH\r\n", "UID:u\r\n" START, ERR_NOT_FOUND, 0, 0 },
         { "no method", "", "UID:u\r\n" START, ERR_NOT_FOUND, 0, 0 },
         { "no uid", "METHOD:REQUEST\r\n", START, ERR_SYNTAX, 0, 0 },
-        { "a uid that is a number", "METHOD:REQUEST\r\n", "UID;VALUE=INTEGER:7\r\n" START, ERR_OK, CALENDAR_REQUEST, 0 },
+        { "a uid that is a number", "METHOD:REQUEST\r\n", "UID;VALUE=INTEGER:7\r\n" START, ERR_OK, CALENDAR_REQUEST,
+          0 },
         { "values of other types", "METHOD:REQUEST\r\n",
           "UID:u\r\n" START "ATTENDEE;VALUE=INTEGER:5\r\nORGANIZER;VALUE=INTEGER:5\r\nSEQUENCE;VALUE=TEXT:x\r\n"
-          "X-LIC-ERROR;VALUE=INTEGER:5\r\nSUMMARY;VALUE=INTEGER:5\r\n", ERR_OK, CALENDAR_REQUEST, 0 },
+          "X-LIC-ERROR;VALUE=INTEGER:5\r\nSUMMARY;VALUE=INTEGER:5\r\n",
+          ERR_OK, CALENDAR_REQUEST, 0 },
         { "further dates", "METHOD:REQUEST\r\n", "UID:u\r\n" START "RDATE:20260402T120000Z\r\n", ERR_SYNTAX, 0, 0 },
     };
     struct arena *arena = arena_open();
@@ -201,7 +220,8 @@ Test(calendar, kinds)
     }
     struct calendar_meeting m;
     cr_expect_eq(read_event(arena, "METHOD:REQUEST\r\n",
-                            "UID:u\r\n" START "RECURRENCE-ID;TZID=W. Europe:20260301T120000\r\n", &m), ERR_OK);
+                            "UID:u\r\n" START "RECURRENCE-ID;TZID=W. Europe:20260301T120000\r\n", &m),
+                 ERR_OK);
     cr_expect(m.is_instance && m.is_moved && m.recurrence_id_us == (AT - 86400) * US);
     cr_expect_eq(calendar_read(SLICE_LIT("no calendar"), SLICE_LIT(""), arena, &m), ERR_SYNTAX);
     cr_expect_eq(calendar_read(SLICE_LIT(""), SLICE_LIT(""), arena, &m), ERR_SYNTAX);
@@ -221,15 +241,19 @@ Test(calendar, limits)
         for (unsigned i = 0; i < CALENDAR_DEPTH_MAX - 2 + over; i++)
             buf_add_text(&text, "END:X-A\r\n");
         buf_add_text(&text, "END:VEVENT\r\n" BERLIN "END:VCALENDAR\r\n");
-        cr_expect_eq(calendar_read(buf_slice(&text), SLICE_LIT(""), arena, &m), over ? ERR_LIMIT : ERR_OK, "depth %u", over);
+        cr_expect_eq(calendar_read(buf_slice(&text), SLICE_LIT(""), arena, &m), over ? ERR_LIMIT : ERR_OK, "depth %u",
+                     over);
         buf_clear(&text);
-        buf_add_text(&text, "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:u\r\n" START "END:VEVENT\r\n" BERLIN);
+        buf_add_text(&text,
+                     "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:u\r\n" START "END:VEVENT\r\n" BERLIN);
         for (unsigned i = 0; i < CALENDAR_COMPONENTS_MAX - 5 + over; i++)
             buf_add_text(&text, "BEGIN:VTODO\r\nEND:VTODO\r\n");
         buf_add_text(&text, "END:VCALENDAR\r\n");
-        cr_expect_eq(calendar_read(buf_slice(&text), SLICE_LIT(""), arena, &m), over ? ERR_LIMIT : ERR_OK, "components");
+        cr_expect_eq(calendar_read(buf_slice(&text), SLICE_LIT(""), arena, &m), over ? ERR_LIMIT : ERR_OK,
+                     "components");
         buf_clear(&text);
-        buf_add_text(&text, "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:u\r\n" START "END:VEVENT\r\n" BERLIN);
+        buf_add_text(&text,
+                     "BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\nBEGIN:VEVENT\r\nUID:u\r\n" START "END:VEVENT\r\n" BERLIN);
         unsigned lines = (unsigned)slice_count(buf_slice(&text), '\n');
         for (unsigned i = lines; i < CALENDAR_LINES_MAX - 1 + over; i++)
             buf_add_text(&text, "\r\n");
@@ -250,8 +274,8 @@ Test(calendar, limits)
         buf_clear(&text);
         while (buf_len(&text) < CALENDAR_DESCRIPTION_MAX + over)
             buf_add_byte(&text, 'd');
-        event = arena_printf(arena, "UID:u\r\n" START "DESCRIPTION:%.*s\r\nLOCATION:%.*s\r\n", SLICE_ARG(buf_slice(&text)),
-                             (int)(CALENDAR_TEXT_MAX + over), buf_slice(&text).at);
+        event = arena_printf(arena, "UID:u\r\n" START "DESCRIPTION:%.*s\r\nLOCATION:%.*s\r\n",
+                             SLICE_ARG(buf_slice(&text)), (int)(CALENDAR_TEXT_MAX + over), buf_slice(&text).at);
         cr_assert_eq(read_event(arena, "METHOD:REQUEST\r\n", event, &m), ERR_OK);
         cr_expect_eq(m.description.len, CALENDAR_DESCRIPTION_MAX, "description");
         cr_expect_eq(m.location.len, CALENDAR_TEXT_MAX, "location");

@@ -34,8 +34,9 @@ Test(eas_found, keeps_the_last_search_of_each_device)
     struct arena *arena = arena_open();
     struct found_hit *list;
     size_t count;
-    cr_expect_not(found_get(found, (struct account_id){ 2 }, (struct device_id){ 1 }, SLICE_LIT("b"), arena, &list, &count),
-                  "another account");
+    cr_expect_not(
+        found_get(found, (struct account_id){ 2 }, (struct device_id){ 1 }, SLICE_LIT("b"), arena, &list, &count),
+        "another account");
     arena_close(&arena);
     found_close(&found);
 }
