@@ -308,7 +308,7 @@ def add_case(path):
     setattr(Wire, f"test_{proto}_{name.replace('-', '_')}", case)
 
 
-for found_path in sorted(glob.glob(os.path.join(WIRE, "*", "*.txt"))):
+for found_path in sorted(glob.glob(os.path.join(WIRE, "imap", "*.txt")) + glob.glob(os.path.join(WIRE, "lmtp", "*.txt"))):
     add_case(found_path)
 
 
