@@ -377,7 +377,8 @@ static enum imap_result replace_item(struct imap_session *s, struct making *m, c
     } else {
         err = message_append(m->db, s->account, to->id, m->items, 1, &by, &uidvalidity, &changes);
         if (!err)
-            err = message_expunge(m->db, s->arena, s->account, s->mailbox, &old, 1, false, &by, &gone, &gone_count, &changes);
+            err = message_expunge(m->db, s->arena, s->account, s->mailbox, &old, 1, false, &by, &gone, &gone_count,
+                                  &changes);
     }
     imap_publish(s, &changes);
     if (err == ERR_NOT_FOUND)

@@ -1,4 +1,5 @@
--- Sets annotations and deletes those that are not kept (p_kept 0), all or none; of several for one entry the last counts. The mailbox's clock moves, so that clients see that something changed.
+-- Sets annotations and deletes those that are not kept (p_kept 0), all or none; of several for one entry the last
+-- counts. The mailbox's clock moves, so that clients see that something changed.
 create or replace function metadata_set_1(
   p_account bigint, p_mailbox bigint, p_entries text[], p_values bytea[], p_kept bigint[], p_max int
 ) returns bigint
