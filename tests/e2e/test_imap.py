@@ -173,6 +173,19 @@ class Imap(ServerTest):
                 last = client.command(text)[-1]
             self.assertIn(b"NO [OVERQUOTA]", last)
 
+    def test_replace_counts_the_difference(self):
+        """The draft of 3,000 octets becomes the sent mail of 3,500, though both together are over the quota; a bigger one does not."""
+        client = self.raw()
+        text = "Subject: x\r\n\r\n"
+        client.ok("APPEND Drafts {3000+}\r\n" + text.ljust(3000, "y"))
+        client.ok("SELECT Drafts")
+        Sql(self.server)(f"update account set quota_bytes = 5000 where account_id = (select account_id from directory where login = '{self.user}')")
+        self.assertIn(b"NO [OVERQUOTA]", client.command("UID REPLACE 1 Sent {5001+}\r\n" + text.ljust(5001, "y"))[-1])
+        self.assertEqual(client.ok("STATUS Sent (MESSAGES)"), [b"* STATUS Sent (MESSAGES 0)"])
+        lines = client.ok("UID REPLACE 1 Sent {3500+}\r\n" + text.ljust(3500, "y"))
+        self.assertEqual(lines[1:], [b"* 1 EXPUNGE"])
+        self.assertEqual(client.ok("STATUS Sent (MESSAGES SIZE)")[0].split(b" ")[-3:-2], [b"1"])
+
     def test_limits_of_append(self):
         """APPEND_MESSAGES_MAX, APPEND_PIECES_MAX, APPEND_URL_MAX; whatever is refused is thrown away whole."""
         client = self.raw()
