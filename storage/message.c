@@ -249,10 +249,11 @@ static struct slice not_null(struct slice s)
     return s.at ? s : SLICE_LIT("");
 }
 
-enum err message_append(struct db *db, struct account_id account, struct mailbox_id mailbox, struct append_item *items,
-                        size_t count, const struct actor *by, uint32_t *uidvalidity, struct change_set *changes)
+/* old: the message whose place the one item takes, or NULL. */
+static enum err append(struct db *db, struct account_id account, struct mailbox_id mailbox, struct append_item *items,
+                       size_t count, const struct replaced *old, const struct actor *by, uint32_t *uidvalidity,
+                       struct change_set *changes)
 {
-    (void)by; // a new row has no one to tell
     struct arena *arena = arena_open();
     struct blob_set blobs = { .arena = arena };
     int64_t *blob = arena_new(arena, int64_t, count), *thread = arena_new(arena, int64_t, count);
@@ -292,8 +293,16 @@ enum err message_append(struct db *db, struct account_id account, struct mailbox
         args_i64_array(&args, flags, count);
         args_text_array(&args, names, count);
         args_i64_array(&args, born, count);
+        if (old) {
+            args_i64(&args, old->mailbox.n);
+            args_i64(&args, old->uid);
+            args_i16(&args, (int16_t)by->protocol);
+            args_text(&args, by->name);
+        }
         err = db_run(db,
-                     "select o_nth, o_uid, o_modseq, o_uidvalidity from append_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
+                     old ? "select o_nth, o_uid, o_modseq, o_uidvalidity from replace_into_1($1, $2, $3, $4, $5, $6, $7, $8,"
+                           " $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)"
+                         : "select o_nth, o_uid, o_modseq, o_uidvalidity from append_1($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,"
                      " $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
                      &args, &r);
     }
@@ -302,10 +311,25 @@ enum err message_append(struct db *db, struct account_id account, struct mailbox
         item->uid = item->item = (uint32_t)res_i64(r, i, 1);
         *uidvalidity = (uint32_t)res_i64(r, i, 3);
         change_set_add(changes, (struct change){ account, mailbox, res_i64(r, i, 2), CHANGE_NEW });
+        if (old)
+            change_set_add(changes, (struct change){ account, old->mailbox, res_i64(r, i, 2), CHANGE_REMOVED });
     }
     PQclear(r);
     arena_close(&arena);
     return err;
+}
+
+enum err message_append(struct db *db, struct account_id account, struct mailbox_id mailbox, struct append_item *items,
+                        size_t count, const struct actor *by, uint32_t *uidvalidity, struct change_set *changes)
+{
+    return append(db, account, mailbox, items, count, NULL, by, uidvalidity, changes); // a new row has no one to tell
+}
+
+enum err message_replace_into(struct db *db, struct account_id account, const struct replaced *old,
+                              struct mailbox_id mailbox, struct append_item *item, const struct actor *by,
+                              uint32_t *uidvalidity, struct change_set *changes)
+{
+    return append(db, account, mailbox, item, 1, old, by, uidvalidity, changes);
 }
 
 enum err message_replace(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t uid,

@@ -82,6 +82,16 @@ MUST_USE enum err message_append(struct db *db, struct account_id account, struc
 MUST_USE enum err message_replace(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t uid,
                                   struct append_item *item, const struct actor *by, struct change_set *changes);
 
+struct replaced {
+    struct mailbox_id mailbox;
+    uint32_t uid;
+};
+/* Appends the item to another mailbox and removes the old message, both or nothing; only the difference counts for the
+ * quota. errors: ERR_NOT_FOUND, ERR_QUOTA, ERR_LIMIT (keywords) */
+MUST_USE enum err message_replace_into(struct db *db, struct account_id account, const struct replaced *old,
+                                       struct mailbox_id mailbox, struct append_item *item, const struct actor *by,
+                                       uint32_t *uidvalidity, struct change_set *changes);
+
 struct copied {
     uint32_t from, to; // uids in source and target, ascending by from
 };

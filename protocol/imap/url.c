@@ -5,7 +5,10 @@
 
 static int hex_of(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* Undoes "%20". false: a "%" without two hex digits, or a NUL. */
@@ -74,7 +77,8 @@ bool imap_url_parse(struct slice text, struct arena *arena, struct imap_url *url
         struct slice path = take_value(&rest), mailbox = slice_cut(&path, ';');
         if (!absolute || !decode(mailbox, arena, &url->mailbox) || url->mailbox.len == 0 || !utf8_is_valid(url->mailbox))
             return false;
-        if (path.len && (!take_key(&path, SLICE_LIT("UIDVALIDITY=")) || !scan_nz_number(&path, &url->uidvalidity) || path.len))
+        if (path.len && (!take_key(&path, SLICE_LIT("UIDVALIDITY=")) ||
+                         !scan_nz_number(&path, &url->uidvalidity) || path.len))
             return false;
         if (!slice_take(&rest, '/'))
             return false;

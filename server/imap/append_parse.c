@@ -56,7 +56,8 @@ static enum err open_message(struct append_args *a, struct slice *in, struct are
         a->place = IN_CATENATE_FIRST;
         return ERR_OK;
     }
-    if (!scan_word(in, "UTF8") || !scan_sp(in) || !slice_take(in, '(') || !is_at_literal(*in, literal) || !literal->binary)
+    if (!scan_word(in, "UTF8") || !scan_sp(in) || !slice_take(in, '(') || !is_at_literal(*in, literal) ||
+        !literal->binary)
         return ERR_SYNTAX;
     m->binary = true;
     a->place = BEHIND_UTF8;

@@ -362,23 +362,17 @@ static enum imap_result append_items(struct imap_session *s, struct making *m, s
     return IMAP_DONE;
 }
 
-/* In its own mailbox the new content takes the old item's place, as for a device that edits a draft; into another one it
- * is appended before the old one goes, so that one of them is there at any time. */
+/* In its own mailbox the new content takes the old item's place, as for a device that edits a draft; in another one it is
+ * a new item. */
 static enum imap_result replace_item(struct imap_session *s, struct making *m, const struct mailbox *to, uint32_t uid)
 {
     struct actor by = imap_actor(s);
     struct change_set changes = { 0 };
-    struct uid_range old = { uid, uid };
-    uint32_t uidvalidity = to->uidvalidity, *gone;
-    size_t gone_count;
-    enum err err;
-    if (to->id.n == s->mailbox.n) {
-        err = message_replace(m->db, s->account, to->id, uid, &m->items[0], &by, &changes);
-    } else {
-        err = message_append(m->db, s->account, to->id, m->items, 1, &by, &uidvalidity, &changes);
-        if (!err)
-            err = message_expunge(m->db, s->arena, s->account, s->mailbox, &old, 1, false, &by, &gone, &gone_count, &changes);
-    }
+    struct replaced old = { s->mailbox, uid };
+    uint32_t uidvalidity = to->uidvalidity;
+    enum err err = to->id.n == s->mailbox.n
+                       ? message_replace(m->db, s->account, to->id, uid, &m->items[0], &by, &changes)
+                       : message_replace_into(m->db, s->account, &old, to->id, m->items, &by, &uidvalidity, &changes);
     imap_publish(s, &changes);
     if (err == ERR_NOT_FOUND)
         return imap_reply(s, "NO [EXPUNGEISSUED] the message to be replaced is gone");

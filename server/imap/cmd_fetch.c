@@ -385,7 +385,8 @@ static enum err write_row(struct imap_session *s, struct fetch_work *w, struct d
         if (buf_len(&s->out) > IMAP_OUT_HIGH)
             return ERR_OK;
         if (w->literal_left || w->binary.active) {
-            enum err err = w->binary.active ? binary_step(&w->binary, db, w->message, &s->out) : write_literal(s, w, db);
+            enum err err = w->binary.active ? binary_step(&w->binary, db, w->message, &s->out)
+                                            : write_literal(s, w, db);
             if (err)
                 return err;
             continue;
@@ -442,7 +443,8 @@ static enum imap_result begin(struct imap_session *s, struct worker *worker)
         return imap_reply(s, "BAD no such message");
     if (a->program.vanished && (!s->uid || !s->qresync))
         return imap_reply(s, "BAD VANISHED belongs to UID FETCH, after ENABLE QRESYNC");
-    if (!worker && (a->program.needs_message || a->program.vanished || wants(&a->program, FETCH_SAVEDATE) || rows_in(s, w) > LOOP_ROWS_MAX))
+    bool asks_store = a->program.needs_message || a->program.vanished || wants(&a->program, FETCH_SAVEDATE);
+    if (!worker && (asks_store || rows_in(s, w) > LOOP_ROWS_MAX))
         return IMAP_NEED_WORKER;
     if (a->program.has_changed_since || wants(&a->program, FETCH_MODSEQ))
         imap_enable_condstore(s);

@@ -81,7 +81,8 @@ static enum err parse_status(struct imap_session *s, struct slice *in, void **ar
 
 /* Runs one change of the hierarchy and replies. */
 static enum imap_result change(struct imap_session *s, struct worker *worker,
-                               enum err (*fn)(struct imap_session *s, struct db *db, struct name_args *a, struct change_set *changes))
+                               enum err (*fn)(struct imap_session *s, struct db *db, struct name_args *a,
+                                              struct change_set *changes))
 {
     if (!worker)
         return IMAP_NEED_WORKER;

@@ -87,6 +87,8 @@ static enum imap_result run_search(struct imap_session *s, struct worker *worker
 {
     const struct search_program *p = s->args;
     enum imap_result result;
+    if (s->utf8 && p->charset.len)
+        return imap_reply(s, "BAD all texts are UTF-8 once UTF8=ACCEPT is enabled"); // RFC 6855 3
     if (!s->work) {
         struct search_work *w = arena_new(s->arena, struct search_work, 1);
         result = imap_search_init(s, worker, p, &w->run);

@@ -183,6 +183,7 @@ SIMPLE(starttls, "STARTTLS", "RFC 3501 6.2.1", IMAP_GREETED, 0, NULL, NULL, run_
 SIMPLE(enable, "ENABLE", "RFC 5161 3.1", IMAP_LOGGED_IN, 0, NULL, parse_enable, run_enable);
 SIMPLE(namespace, "NAMESPACE", "RFC 2342 5", IMAP_INSIDE, 0, "NAMESPACE", NULL, run_namespace);
 SIMPLE(check, "CHECK", "RFC 3501 6.4.1", IMAP_SELECTED, 0, NULL, NULL, run_noop);
-SIMPLE(unauthenticate, "UNAUTHENTICATE", "RFC 8437 3", IMAP_INSIDE, IMAP_NO_SYNC, "UNAUTHENTICATE", NULL, run_unauthenticate);
+SIMPLE(unauthenticate, "UNAUTHENTICATE", "RFC 8437 3", IMAP_INSIDE, IMAP_NO_SYNC, "UNAUTHENTICATE", NULL,
+       run_unauthenticate);
 SIMPLE(compress, "COMPRESS", "RFC 4978 3", IMAP_INSIDE, IMAP_NO_SYNC, "COMPRESS=DEFLATE", parse_compress, run_compress);
 SIMPLE(idle, "IDLE", "RFC 2177 3", IMAP_INSIDE, IMAP_NO_SYNC, NULL, NULL, run_idle);

@@ -15,6 +15,7 @@
     X(examine) \
     X(expunge) \
     X(fetch) \
+    X(getmetadata) \
     X(getquota) \
     X(getquotaroot) \
     X(id) \
@@ -30,6 +31,7 @@
     X(replace) \
     X(search) \
     X(select) \
+    X(setmetadata) \
     X(sort) \
     X(starttls) \
     X(status) \

@@ -372,5 +372,7 @@ enum imap_result imap_search_step(struct imap_session *s, struct worker *worker,
             keep_hits(w);
     }
     *done = w->first > w->total;
+    if (!*done)
+        imap_progress(s, w->first - 1, w->total);
     return IMAP_WAIT;
 }

@@ -237,8 +237,9 @@ static struct buf *wire_out(struct conn *conn)
     if (!conn->zip)
         return &conn->out;
     while (buf_len(zip_out(conn->zip)) == 0 && buf_len(&conn->out)) {
-        struct slice plain = slice_head(buf_slice(&conn->out), TURN_BYTES < buf_len(&conn->out) ? TURN_BYTES : buf_len(&conn->out));
-        zip_deflate(conn->zip, plain, plain.len == buf_len(&conn->out));
+        size_t all = buf_len(&conn->out);
+        struct slice plain = slice_head(buf_slice(&conn->out), all < TURN_BYTES ? all : TURN_BYTES);
+        zip_deflate(conn->zip, plain, plain.len == all);
         buf_consume(&conn->out, plain.len);
     }
     return zip_out(conn->zip);

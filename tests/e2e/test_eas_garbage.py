@@ -84,7 +84,7 @@ class Spoiler:
 
 
 class Garbage(EasTest):
-    settings = {"eas__heartbeat_max_s": "1", "eas__request_max": "3000000"}
+    settings = {"eas__heartbeat_max_s": "1", "eas__request_max": "3000000", "eas__requests_per_minute": "0"}
 
     def fill(self, phone, text):
         """Names of keys become the keys that the phone has."""

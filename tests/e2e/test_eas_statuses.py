@@ -4,6 +4,8 @@ ROWS has the tables of MS-ASCMD (2.2.2 common, 2.2.3.177 per command), MS-ASPROV
 status -> how it comes about (a function, which gives the status it saw) or why it does not (a text). TABLES says which codes
 the documents have; a command that OPTIONS lists has its table.
 """
+import importlib
+import inspect
 import os
 
 from eas_base import BOB, EasTest, Sql
@@ -15,6 +17,8 @@ SYNC, TREE, MOVE, ITEM, COMPOSE, PROVISION = "AirSync:", "FolderHierarchy:", "Mo
 NEVER = "nothing that this server does can say it: "
 NO_GAL_PICTURES, NO_CALENDAR = NEVER + "no pictures are kept", NEVER + "no calendar items are kept"
 NO_IRM, NO_DOCUMENTS = NEVER + "rights management is not offered", NEVER + "no document library is offered"
+CERTIFICATES = NEVER + "what OpenSSL says of a chain is passed on, and no lists of revoked ones are fetched"
+SEE = "see "  # the test that makes it arise
 ONE_STORE = NEVER + "there is one store, and what it cannot do now is HTTP 503 with Retry-After"
 
 
@@ -212,13 +216,13 @@ ROWS = {
         102: lambda t: t.phone(version="16.1").post("FolderSync", body=b"\x03\x01\x6a\x00\x00\x07\x56").root.get(TREE + "Status"),
         103: lambda t: t.phone(version="16.1").call("MoveItems", Node(MOVE + "MoveItems")).get(MOVE + "Status"),
         104: lambda t: answered(t, "1:1", instance="nonsense"),
-        105: NEVER + "there is no recipient information cache, and no InstanceId is needed for mail",
+        105: SEE + "test_eas_operations.Conversations.test_statuses",
         106: NEVER + "each command has a status of its own for an id of no possible form: Sync 12, MoveItems 1 and 2",
         107: lambda t: send(t.phone(version="16.1"), "\r\n"),
         108: lambda t: tree_status(t.phone(version="16.1", device="D" * 33)),
         109: lambda t: tree_status(t.phone(version="16.1", device_type="T" * 33)),
-        110: ONE_STORE, 111: ONE_STORE, 112: ONE_STORE,
-        113: NEVER + "Sync says 9 of the item; SendMail does not fail for a copy that finds no room",
+        110: ONE_STORE, 111: SEE + "test_eas_send_once.Statuses.test_the_store_is_in_trouble", 112: ONE_STORE,
+        113: SEE + "test_eas_send_once.Statuses.test_the_own_mailbox_is_full",
         114: ONE_STORE,
         115: NEVER + "there is no limit on how much somebody sends",
         116: NEVER + "an unknown recipient gets a mail about it, as from any other server",
@@ -228,13 +232,13 @@ ROWS = {
         120: lambda t: send(t.phone(version="16.1"), "To: " + ", ".join(f"r{i}@example.org" for i in range(1001)) + "\r\n\r\nx\r\n"),
         121: NEVER + "a reply is sent whole or said to have failed as any other mail", 122: NEVER + "HTTP 413 from the head alone",
         123: NEVER + "an account is a mailbox", 124: NEVER + "nobody is anonymous", 125: NEVER + "who is unknown gets HTTP 401",
-        126: NEVER + "HTTP 403 at every version", 127: ONE_STORE, 128: ONE_STORE, 129: NEVER + "HTTP 403 at every version",
+        126: SEE + "test_eas_devices.Access.test_an_account_without_activesync", 127: ONE_STORE, 128: ONE_STORE, 129: SEE + "test_eas_devices.Access.test_a_device_id_is_of_one_account_only",
         130: NEVER + "HTTP 403 at every version", 131: NEVER + "HTTP 401: a disabled account cannot log in",
         132: NEVER + "each command has a status of its own for a lost key", 133: ONE_STORE,
         134: NEVER + "each command has a status of its own for a lost key",
         135: NEVER + "the newer of two first requests wins", 136: NEVER + "states of older versions are read",
-        137: NEVER + "HTTP 501, as before 14.0", 138: NEVER + "HTTP 501, as for what is unknown",
-        145: NEVER + "nobody is asked who manages a phone",
+        137: NEVER + "HTTP 501, as before 14.0", 138: SEE + "test_eas_search.Find.test_statuses",
+        145: SEE + "test_eas_policy.Strict.test_a_policy_that_is_not_applied",
         146: lambda t: answered(t, "1:1", instance="2026-12-01T09:00:00.000Z"), 147: NEVER + "classes other than Email are refused by each command itself", 148: NO_DOCUMENTS,
         149: NEVER + "Sync 13 and Ping 3 say it",
         150: lambda t: send(t.phone(version="16.1"), TO_BOB, command="SmartReply", source=("1", "1:99")),
@@ -243,10 +247,11 @@ ROWS = {
         166: lambda t: t.phone(version="16.1").call("SendMail", Node(
             COMPOSE + "SendMail", Node(COMPOSE + "ClientId", "a"), Node(COMPOSE + "AccountId", "nobody"), Node(
                 COMPOSE + "Mime", TO_BOB.encode()))).get(COMPOSE + "Status"),
-        167: NEVER + "every account may send", 168: NO_IRM, 169: NO_IRM, 170: NO_IRM, 171: NO_IRM, 172: NO_IRM,
-        173: NO_GAL_PICTURES, 174: NO_GAL_PICTURES, 175: NO_GAL_PICTURES,
+        167: NEVER + "every account may send", 168: SEE + "test_eas_policy.SettingsParts.test_what_is_refused", 169: NO_IRM, 170: NO_IRM, 171: NO_IRM, 172: NO_IRM,
+        173: SEE + "test_eas_people.People.test_properties", 174: NO_GAL_PICTURES, 175: NO_GAL_PICTURES,
         176: NEVER + "a part of a conversation is never too large: it is cut",
-        178: NO_CALENDAR, 179: NO_CALENDAR, 184: NO_CALENDAR,
+        178: SEE + "test_eas_send_once.Statuses.test_what_the_request_says",
+        179: SEE + "test_eas_send_once.Statuses.test_what_the_request_says", 184: NO_CALENDAR,
         183: lambda t: item_status(*primed(t, folder="Drafts"), draft(Node("Email2:Send"), Node(
             SYNC + "ApplicationData", Node("Email:Subject", "s"), text_body()))),
     },
@@ -321,14 +326,27 @@ ROWS = {
             ITEM + "Store", "Mailbox")) for _ in range(101)])).get(ITEM + "Status"),
         15: lambda t: fetch(t.phone(), Node("AirSyncBase:FileReference", "nonsense")),
         16: NEVER + "what is another's is not found", 17: ONE_STORE, 18: NO_DOCUMENTS,
+        155: NEVER + "a conversation is moved for once, too, as the product does", 156: SEE + "test_eas_operations.Conversations.test_statuses",
         164: lambda t: (lambda phone, box: fetch(phone, Node(SYNC + "CollectionId", box), Node(SYNC + "ServerId", phone.item(box, "m")), Node(
             ITEM + "Options", Node("AirSyncBase:BodyPartPreference", Node("AirSyncBase:Type", 1)))))(*primed(t, "m")),
+    },
+    "14 Search": {
+        1: SEE + "test_eas_search.Mail.test_statuses", 2: SEE + "test_eas_search.Mail.test_statuses", 3: ONE_STORE, 4: NO_DOCUMENTS,
+        5: SEE + "test_eas_search.Mail.test_statuses", 6: NO_DOCUMENTS, 7: NO_DOCUMENTS,
+        8: SEE + "test_eas_search.Mail.test_statuses",
+        10: SEE + "test_eas_search.Slow.test_a_search_that_takes_too_long_is_refused",
+        11: SEE + "test_eas_search.Mail.test_statuses", 12: SEE + "test_eas_search.Mail.test_statuses", 13: NO_DOCUMENTS,
+        14: NO_DOCUMENTS,
+    },
+    "15 Find": {
+        1: SEE + "test_eas_search.Find.test_statuses", 2: SEE + "test_eas_search.Find.test_statuses",
+        3: SEE + "test_eas_search.Find.test_statuses", 4: SEE + "test_eas_search.Find.test_pages",
     },
     "16 Settings": {
         1: lambda t: settings(t.phone(), Node("Settings:UserInformation", Node("Settings:Get"))).get("Settings:Status"),
         2: lambda t: settings(t.phone()).get("Settings:Status"),
-        3: lambda t: settings(t.phone(), Node("Settings:RightsManagementInformation", Node("Settings:Get"))).get(
-            "Settings:RightsManagementInformation", "Settings:Status"), 4: ONE_STORE,
+        3: NEVER + "each part is its user's own; rights management says 168",
+        4: ONE_STORE,
         5: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal", kind="nonsense")),
         6: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal"), oof_message("AppliesToInternal")),
         7: lambda t: settings(t.phone(), Node("Settings:DevicePassword", Node("Settings:Set", Node("Settings:Password", "x")))).get(
@@ -339,11 +357,26 @@ ROWS = {
         103: lambda t: answered(t, *["1:99"] * 101), 104: lambda t: answered(t, "1:1", instance="nonsense"),
         146: lambda t: answered(t, "1:1", instance="2026-12-01T09:00:00.000Z"),
     },
+    "18.2 ResolveRecipients": {
+        1: SEE + "test_eas_people.Resolving.test_resolves", 2: SEE + "test_eas_people.Resolving.test_resolves",
+        3: SEE + "test_eas_people.Resolving.test_resolves", 4: SEE + "test_eas_people.Resolving.test_resolves",
+        5: SEE + "test_eas_people.Resolving.test_statuses", 6: ONE_STORE,
+        7: SEE + "test_eas_people.Resolving.test_what_there_is_not_is_said", 8: NEVER + "no certificates are kept",
+        160: NO_CALENDAR, 161: NO_CALENDAR, 162: NO_CALENDAR, 163: SEE + "test_eas_people.Resolving.test_what_there_is_not_is_said",
+        173: SEE + "test_eas_people.Resolving.test_what_there_is_not_is_said", 174: NO_GAL_PICTURES, 175: NO_GAL_PICTURES,
+    },
+    "18.3 ValidateCert": {
+        **{status: SEE + "test_eas_people.Certificates.test_certificates" for status in (1, 3, 4, 6, 7, 10, 16)},
+        2: SEE + "test_eas_people.Certificates.test_statuses",
+        5: NEVER + "a chain that breaks off is an untrusted one", 8: NEVER + "each certificate's time is looked at alone",
+        9: CERTIFICATES, 11: CERTIFICATES, 13: CERTIFICATES, 14: CERTIFICATES, 15: CERTIFICATES,
+        12: NEVER + "no address is given to compare with", 17: ONE_STORE,
+    },
     "17.3 Provision": {
         1: lambda t: provision(t.phone(version="16.1"), INFORMATION, policy()).get(PROVISION + "Status"),
         2: lambda t: provision(t.phone(version="16.1"), INFORMATION).get(PROVISION + "Status"), 3: ONE_STORE,
         165: lambda t: provision(t.phone(version="16.1", device="NEW"), policy()).get(PROVISION + "Status"),
-        145: NEVER + "nobody is asked who manages a phone", 141: NEVER + "142 is said to a phone without a key",
+        145: SEE + "test_eas_policy.Strict.test_a_policy_that_is_not_applied", 141: NEVER + "142 is said to a phone without a key",
     },
     "17.3 Policy": {
         1: lambda t: provision(t.phone(version="16.1"), INFORMATION, policy()).get(
@@ -363,9 +396,9 @@ ROWS = {
 }
 # With eas.provision on.
 POLICY_ROWS = {
-    139: lambda t: refused_policy(t), 140: NEVER + "no wipe is asked for unless the operator switched that on",
+    139: lambda t: refused_policy(t), 140: SEE + "test_eas_devices.Wipe.test_the_account_alone",
     141: NEVER + "142 is said to a phone without a key",
-    142: lambda t: tree_status(t.phone(version="16.1", device="NEW")), 143: NEVER + "policies are not refreshed by time",
+    142: lambda t: tree_status(t.phone(version="16.1", device="NEW")), 143: SEE + "test_eas_policy.Lenient.test_it_is_refreshed",
     144: lambda t: wrong_key(t),
 }
 
@@ -421,6 +454,10 @@ class Statuses(EasTest):
                 if callable(how):
                     EasTest.setUp(self)
                     self.assertEqual(how(self), str(status))
+                elif how.startswith(SEE):
+                    module, case, test = how[len(SEE):].split(".")
+                    there = getattr(getattr(importlib.import_module(module), case), test)
+                    self.assertIn(f'"{status}"', inspect.getsource(there))
                 else:
                     self.assertGreater(len(how.replace(NEVER, "")), 10)
 
@@ -459,7 +496,7 @@ def codes(text):
 TABLES = {
     "5 common": "101-156, 164-176, 178-179, 183-184", "6 FolderSync": "1, 6, 9-12", "6 FolderCreate": "1-3, 5-6, 9-12",
     "6 FolderUpdate": "1-6, 9-12", "6 FolderDelete": "1, 3-4, 6, 9-12", "7.12 Sync": "1-9, 12-16", "8 Ping": "1-8",
-    "9 GetItemEstimate": "1-4, 103", "10 MoveItems": "1-5, 7", "11.4 ItemOperations": "1-12, 14-18, 164",
+    "9 GetItemEstimate": "1-4, 103", "10 MoveItems": "1-5, 7", "11.4 ItemOperations": "1-12, 14-18, 155-156, 164",
     "16 Settings": "1-7", "18.1 MeetingResponse": "1-4, 103-104, 146", "17.3 Provision": "1-3, 141, 145, 165", "17.3 Policy": "1-5", "20.5 AirSyncBase": "4, 6, 15",
 }
 

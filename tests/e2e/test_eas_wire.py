@@ -256,6 +256,8 @@ class Player:
                 self.call(FOLDERS.get(folder.group(1), "box" + folder.group(1)) if folder else "tree", value)
             elif tag == "PolicyKey":
                 self.call("policy", value)
+            elif tag.endswith("LongId"):
+                self.call("long", value)
             elif tag.endswith("FileReference"):
                 self.call("file", value)
             elif DATE.fullmatch(value) and value.startswith(time.strftime("%Y-%m-%d", time.gmtime())) and not value.endswith("0.000Z"):

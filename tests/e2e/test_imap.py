@@ -173,6 +173,49 @@ class Imap(ServerTest):
                 last = client.command(text)[-1]
             self.assertIn(b"NO [OVERQUOTA]", last)
 
+    def test_replace_counts_the_difference(self):
+        """The draft of 3,000 octets becomes the sent mail of 3,500, though both together are over the quota; a bigger one does not."""
+        client = self.raw()
+        text = "Subject: x\r\n\r\n"
+        client.ok("APPEND Drafts {3000+}\r\n" + text.ljust(3000, "y"))
+        client.ok("SELECT Drafts")
+        Sql(self.server)(f"update account set quota_bytes = 5000 where account_id = (select account_id from directory where login = '{self.user}')")
+        self.assertIn(b"NO [OVERQUOTA]", client.command("UID REPLACE 1 Sent {5001+}\r\n" + text.ljust(5001, "y"))[-1])
+        self.assertEqual(client.ok("STATUS Sent (MESSAGES)"), [b"* STATUS Sent (MESSAGES 0)"])
+        lines = client.ok("UID REPLACE 1 Sent {3500+}\r\n" + text.ljust(3500, "y"))
+        self.assertEqual(lines[1:], [b"* 1 EXPUNGE"])
+        self.assertEqual(client.ok("STATUS Sent (MESSAGES SIZE)")[0].split(b" ")[-3:-2], [b"1"])
+
+    def test_limits_of_append(self):
+        """APPEND_MESSAGES_MAX, APPEND_PIECES_MAX, APPEND_URL_MAX; whatever is refused is thrown away whole."""
+        client = self.raw()
+
+        def append(rest):
+            return client.command("APPEND INBOX" + rest)[-1]
+        self.assertIn(b"OK [APPENDUID", append(" {12+}\r\nSubject: x\r\n" * 100))
+        self.assertIn(b"BAD [LIMIT]", append(" {12+}\r\nSubject: x\r\n" * 101))
+        text = " TEXT {12+}\r\nSubject: x\r\n"
+        self.assertIn(b"OK [APPENDUID", append(" CATENATE (" + (text * 100)[1:] + ")"))
+        self.assertIn(b"BAD [LIMIT]", append(" CATENATE (" + (text * 101)[1:] + ")"))
+        self.assertIn(b"NO [BADURL", append(' CATENATE (URL "' + "u" * 2048 + '")'))
+        self.assertIn(b"BAD [LIMIT]", append(' CATENATE (URL "' + "u" * 2049 + '")'))
+        self.assertIn(b"NO [BADURL", append(" CATENATE (URL {2048+}\r\n" + "u" * 2048 + ")"))
+        self.assertIn(b"BAD", append(" CATENATE (URL {2049+}\r\n" + "u" * 2049 + ")"))
+        client.ok("NOOP")
+        self.assertEqual(client.ok("STATUS INBOX (MESSAGES)"), [b"* STATUS INBOX (MESSAGES 101)"])
+
+    def test_metadata_has_a_limit(self):
+        client = self.raw()
+        for start in (0, 128):
+            entries = " ".join(f"/private/e{n} x" for n in range(start, start + 128)).replace(" x", ' "x"')
+            client.ok(f"SETMETADATA INBOX ({entries})")
+        before = client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0]
+        self.assertIn(b"NO [METADATA TOOMANY]", client.command('SETMETADATA INBOX (/private/e0 NIL /private/f "x" /private/g "x")')[-1])
+        self.assertEqual(client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0], before)
+        self.assertEqual(client.ok("GETMETADATA INBOX (/private/e0 /private/f)")[0], b'* METADATA INBOX (/private/e0 "x")')
+        client.ok('SETMETADATA INBOX (/private/e0 NIL /private/f "x")')
+        self.assertNotEqual(client.ok("STATUS INBOX (HIGHESTMODSEQ)")[0], before)  # a change like others
+
     def test_idle_tells_all_at_once(self):
         watcher, other = self.raw(), self.raw()
         watcher.idle()

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct slice line = slice_cut(&in, '\n');
         struct scan_announced literal;
         bool announced = more && scan_announced_literal(line, &literal);
-        err = append_parse_more(&args, announced ? slice_head(line, literal.at) : line, arena, announced ? &literal : NULL);
+        struct slice text = announced ? slice_head(line, literal.at) : line;
+        err = append_parse_more(&args, text, arena, announced ? &literal : NULL);
         if (!err && announced)
             err = append_add_piece(&args, arena) ? ERR_OK : ERR_LIMIT;
         more = more && announced;

@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "server/eas/policy.h"
+#include "tests/support/environment.h"
 
 #define SETS_MAX 4
+
+TestSuite(eas_policy, .init = forget_variables);
 
 static const struct {
     const char *name;

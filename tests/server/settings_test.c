@@ -1,5 +1,4 @@
 #include <criterion/criterion.h>
-#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,16 +6,7 @@
 
 #include "base/buf.h"
 #include "server/settings.h"
-
-/* The variables that ./test sets for others are no settings: each test starts without any of ours. */
-static void forget_variables(void)
-{
-    char **names = g_listenv();
-    for (char **name = names; *name; name++)
-        if (g_str_has_prefix(*name, "GODWIT_"))
-            unsetenv(*name);
-    g_strfreev(names);
-}
+#include "tests/support/environment.h"
 
 TestSuite(settings, .init = forget_variables);
 
