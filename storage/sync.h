@@ -99,8 +99,9 @@ MUST_USE enum err sync_advance(struct db *db, struct account_id account, struct 
 
 /* Ping and hanging Sync: is there news by the steps New and Changes with the stored cut? A mailbox without a state, or
  * whose first key was never used, has news only for rows with uid >= since_uidnext (the uidnext when the Ping came;
- * 0 asks for it: *since_uidnext is set). *kinds: CHANGE_NEW and/or CHANGE_FLAGS|CHANGE_REMOVED. One statement; a state
- * that fell far behind without news is moved to the clock of the look by a second one, as sync_advance does. */
+ * 0 asks for it: it is set). A state whose tombstones are gone has changes: Sync says that it is to start over. One
+ * statement; a state that fell far behind without news is moved to the clock of the look by a second one, as sync_advance
+ * does. */
 struct sync_watch {
     struct mailbox_id mailbox;
     uint32_t since_uidnext; // in and out
@@ -197,7 +198,8 @@ MUST_USE enum err sync_folder_delete(struct db *db, struct account_id account, s
                                      struct slice key, struct mailbox_id id, const struct actor *by,
                                      char new_key[SYNC_KEY_MAX + 1], struct change_set *changes);
 
-/* SendMail, SmartReply, SmartForward: remembers ClientIds for 7 days. *fresh is false when it was sent before. */
+/* Remembers for 7 days that something was sent under this id, as submission_send does within its own transaction.
+ * *fresh is false when it was remembered before. */
 MUST_USE enum err sync_claim_client_id(struct db *db, struct account_id account, struct device_id device,
                                        struct slice client_id, bool *fresh);
 MUST_USE enum err sync_client_id_known(struct db *db, struct account_id account, struct device_id device,

@@ -72,15 +72,33 @@ static enum privacy privacy_of(uint16_t tag)
     case WB_Email_DisplayTo:
     case WB_Email_Location:
     case WB_Email_Organizer:
+    case WB_Email_Category:
     case WB_Email2_Bcc:
     case WB_Email2_Sender:
+    case WB_Tasks_Subject: // of a follow-up
     case WB_AirSyncBase_Data:
     case WB_AirSyncBase_Preview:
     case WB_AirSyncBase_Content:
     case WB_AirSyncBase_DisplayName:
+    case WB_AirSyncBase_Location:
     case WB_ItemOperations_Data:
     case WB_ComposeMail_Mime:
+    case WB_ComposeMail_ForwardeeName:
+    case WB_ComposeMail_ForwardeeEmail:
+    case WB_Search_Query: // of the address book
     case WB_Search_FreeText:
+    case WB_Find_FreeText:
+    case WB_Find_Preview:
+    case WB_Find_DisplayCc:
+    case WB_Find_DisplayBcc:
+    case WB_ResolveRecipients_To:
+    case WB_ResolveRecipients_DisplayName:
+    case WB_ResolveRecipients_EmailAddress:
+    case WB_GAL_DisplayName:
+    case WB_GAL_Alias:
+    case WB_GAL_FirstName:
+    case WB_GAL_LastName:
+    case WB_GAL_EmailAddress:
     case WB_Settings_ReplyMessage:
         return CONTENT;
     default:

@@ -302,6 +302,22 @@ class Trace(EasTest):
         for secret in ("hunter2", "Geheim", "Basic", phone.password):
             self.assertNotIn(secret, text)
 
+    def test_words_and_people_are_left_out_of_searches_too(self):
+        phone, _ = self.primed(device="TRACED", version="16.1")
+        path = self.trace("on")
+        for store, query in (("GAL", Node("Search:Query", "Geheim")), ("Mailbox", Node("Search:Query", Node("Search:And", Node(
+                "Search:FreeText", "Geheim"))))):
+            phone.call("Search", Node("Search:Search", Node("Search:Store", Node("Search:Name", store), query)))
+        phone.call("Find", Node("Find:Find", Node("Find:SearchId", "1"), Node("Find:ExecuteSearch", Node(
+            "Find:MailBoxSearchCriterion", Node("Find:Query", Node("Find:FreeText", "Geheim"))))))
+        phone.call("ResolveRecipients", Node("ResolveRecipients:ResolveRecipients", Node("ResolveRecipients:To", self.user)))
+        text = self.read(path)
+        for name in ("Search:Query", "Search:FreeText", "Find:FreeText"):
+            self.assertIn(name + " = [6 octets]", text)
+        self.assertIn("ResolveRecipients:Recipient", text, "somebody was found")
+        self.assertNotIn("Geheim", text)
+        self.assertNotIn(self.user, text)
+
     def test_content_on_demand(self):
         phone, inbox = self.primed(device="TRACED")
         self.deliver("Geheim")
