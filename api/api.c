@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "storage/mailbox.h"
+#include "storage/retention.h"
 
 static const struct route {
     const char *method, *path;
@@ -70,6 +71,19 @@ void api_error(struct api_call *call, enum err err, const char *what)
     };
     int status = statuses[err] ? statuses[err] : 500;
     api_problem(call->reply, status, arena_printf(call->arena, "%s: %s", what, err_name(err)));
+}
+
+void api_finish(struct api_call *call, enum err err, const struct change_set *changes, struct account_id account,
+                const char *what, const char *verb, const char *detail)
+{
+    if (changes)
+        api_publish(call, changes);
+    if (!err)
+        err = audit_write(call->db, account, &call->by, verb, detail);
+    if (err)
+        api_error(call, err, what);
+    else
+        api_empty(call);
 }
 
 /* ---- reading ---- */

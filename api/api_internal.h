@@ -29,6 +29,10 @@ void api_json(struct api_call *call, int status, json_t *value);
 void api_empty(struct api_call *call);
 /* Answers a storage error; `what` names the thing, such as "account". */
 void api_error(struct api_call *call, enum err err, const char *what);
+/* Ends a change of an account or of its `what`: publishes (changes NULL: nothing to), writes the audit, and answers 204 or
+ * the error. */
+void api_finish(struct api_call *call, enum err err, const struct change_set *changes, struct account_id account,
+                const char *what, const char *verb, const char *detail);
 /* The body as a JSON object; NULL after answering 400. Release with json_decref. */
 json_t *api_body(struct api_call *call);
 /* The account of params[0], if the token may see it; false after answering. */

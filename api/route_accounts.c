@@ -82,13 +82,7 @@ void api_set_password(struct api_call *call)
     char *hash = take_password(call, body);
     if (hash) {
         enum err err = account_set_password(call->db, account.id, hash, &changes);
-        api_publish(call, &changes);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, "account_password", NULL);
-        if (err)
-            api_error(call, err, "account");
-        else
-            api_empty(call);
+        api_finish(call, err, &changes, account.id, "account", "account_password", NULL);
     }
     free(hash);
     json_decref(body);
@@ -101,13 +95,7 @@ void api_delete_account(struct api_call *call)
     if (!api_account(call, &account))
         return;
     enum err err = account_delete(call->db, account.id, &call->by, &changes);
-    api_publish(call, &changes);
-    if (!err)
-        err = audit_write(call->db, account.id, &call->by, "account_delete", account.login);
-    if (err)
-        api_error(call, err, "account");
-    else
-        api_empty(call);
+    api_finish(call, err, &changes, account.id, "account", "account_delete", account.login);
 }
 
 void api_set_eas(struct api_call *call)
@@ -124,13 +112,7 @@ void api_set_eas(struct api_call *call)
         api_problem(call->reply, 422, "enabled: true or false");
     } else {
         enum err err = account_set_eas(call->db, account.id, json_is_true(on), &changes);
-        api_publish(call, &changes);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, "account_eas", json_is_true(on) ? "on" : "off");
-        if (err)
-            api_error(call, err, "account");
-        else
-            api_empty(call);
+        api_finish(call, err, &changes, account.id, "account", "account_eas", json_is_true(on) ? "on" : "off");
     }
     json_decref(body);
 }
@@ -149,12 +131,7 @@ void api_set_name(struct api_call *call)
         api_problem(call->reply, 422, "name: at most 256 octets without control characters; \"\" takes it away");
     } else {
         enum err err = directory_set_name(call->db, account.id, name);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, "account_name", account.login);
-        if (err)
-            api_error(call, err, "account");
-        else
-            api_empty(call);
+        api_finish(call, err, NULL, account.id, "account", "account_name", account.login);
     }
     json_decref(body);
 }

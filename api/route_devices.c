@@ -6,6 +6,7 @@
 #define TRACE_MINUTES_MAX 1440 // a day
 
 static const char *const access_names[] = { "allowed", "blocked", "quarantined" };
+static const char *const access_verbs[] = { "device_allow", "device_block", "device_quarantine" }; // in the audit
 
 static const char *const wipe_names[] = { "none", "ordered", "sent", "done", "refused" };
 static const char *const kind_names[] = { "account", "device" };
@@ -100,13 +101,7 @@ void api_wipe_device(struct api_call *call)
     } else {
         enum err err = device_order_wipe(call->db, account.id, device.id, whole ? WIPE_DEVICE : WIPE_ACCOUNT,
                                          call->by.name, &changes);
-        api_publish(call, &changes);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, whole ? "device_wipe_whole" : "device_wipe", device.key);
-        if (err)
-            api_error(call, err, "device");
-        else
-            api_empty(call);
+        api_finish(call, err, &changes, account.id, "device", whole ? "device_wipe_whole" : "device_wipe", device.key);
     }
     json_decref(body);
 }
@@ -128,13 +123,7 @@ void api_trace_device(struct api_call *call)
         int64_t until_us = n ? clock_wall_us() + n * 60 * US_PER_S : 0;
         struct change_set changes = { 0 };
         enum err err = device_set_trace(call->db, account.id, device.id, until_us, n && json_is_true(content), &changes);
-        api_publish(call, &changes);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, n ? "device_trace_on" : "device_trace_off", device.key);
-        if (err)
-            api_error(call, err, "device");
-        else
-            api_empty(call);
+        api_finish(call, err, &changes, account.id, "device", n ? "device_trace_on" : "device_trace_off", device.key);
     }
     json_decref(body);
 }
@@ -158,13 +147,7 @@ void api_set_device_access(struct api_call *call)
         api_problem(call->reply, 422, "access: allowed, blocked or quarantined");
     } else {
         enum err err = device_set_access(call->db, account.id, device.id, (enum device_access)wanted, &changes);
-        api_publish(call, &changes);
-        if (!err)
-            err = audit_write(call->db, account.id, &call->by, "device_access", access_names[wanted]);
-        if (err)
-            api_error(call, err, "device");
-        else
-            api_empty(call);
+        api_finish(call, err, &changes, account.id, "device", access_verbs[wanted], device.key);
     }
     json_decref(body);
 }
@@ -176,10 +159,5 @@ void api_reset_device(struct api_call *call)
     if (!find_device(call, &account, &device))
         return;
     enum err err = device_reset(call->db, account.id, device.id);
-    if (!err)
-        err = audit_write(call->db, account.id, &call->by, "device_reset", device.key);
-    if (err)
-        api_error(call, err, "device");
-    else
-        api_empty(call);
+    api_finish(call, err, NULL, account.id, "device", "device_reset", device.key);
 }

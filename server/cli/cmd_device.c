@@ -14,6 +14,8 @@
 
 static const struct actor by_cli = { .protocol = BY_ADMIN, .name = "cli" };
 static const char *const access_names[] = { "allowed", "blocked", "quarantined" };
+static const char *const access_tells[] = { "may sync", "is blocked, from its next request on",
+                                            "may not sync until it is allowed, from its next request on" };
 static const char *const wipe_names[] = { "none", "ordered", "sent", "done", "refused by the phone" };
 static const char *const kind_names[] = { "account", "device" };
 
@@ -166,7 +168,7 @@ static int set_access(struct cli *cli, enum device_access access, const char *ve
     enum err err = device_set_access(cli->db, account.id, device.id, access, &changes);
     if (audited(cli, &account, &device, verb, err, &changes))
         return 1;
-    printf("%s: %s\n", verb, device.key);
+    printf("%s %s\n", device.key, access_tells[access]);
     return 0;
 }
 

@@ -8,6 +8,7 @@ import unittest
 
 import yaml
 
+from eas_base import Sql
 from eas_client import Phone
 from harness import LIMIT_S, PASSWORD, ROOT, RawImap, ServerTest, message, smtplib
 
@@ -112,6 +113,8 @@ class AdminContract(ServerTest):
         self.assertEqual(len(self.call("listDevices", 200, token, login=ALICE)["devices"]), 1)
         for access in ("blocked", "quarantined", "allowed"):
             self.call("setDeviceAccess", 204, token, {"access": access}, login=ALICE, device="PHONE1")
+        self.assertEqual(Sql(self.server)("select what, detail from audit where what like 'device_%' order by audit_id"),
+                         ["device_block|PHONE1", "device_quarantine|PHONE1", "device_allow|PHONE1"], "as by the command line")
         self.call("traceDevice", 204, token, {"minutes": 5, "content": True}, login=ALICE, device="PHONE1")
         self.call("traceDevice", 422, token, {"minutes": 1441}, login=ALICE, device="PHONE1")
         self.call("wipeDevice", 422, token, {"kind": "all"}, login=ALICE, device="PHONE1")
