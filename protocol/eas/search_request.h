@@ -1,4 +1,4 @@
-/* Requests of Search and Find as structs: MS-ASCMD 2.2.1.16 (Search), 2.2.1.6 (Find). */
+/* Requests of Search and Find as structs: MS-ASCMD 2.2.1.16 (Search), 2.2.1.2 (Find). */
 #pragma once
 
 #include "base/arena.h"

@@ -192,7 +192,7 @@ static void find_run(struct eas_request *req)
 
 const struct eas_command eas_find = {
     .name = "Find",
-    .source = "MS-ASCMD 2.2.1.6",
+    .source = "MS-ASCMD 2.2.1.2",
     .root = WB_Find_Find,
     .status = WB_Find_Status,
     .since = 161,

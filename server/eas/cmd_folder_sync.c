@@ -16,11 +16,6 @@ static void write_folder(struct wbxml_writer *writer, uint16_t tag, const char *
     wbxml_end(writer, tag);
 }
 
-static const char *display_name(const struct mailbox *mailbox)
-{
-    return mailbox->role == ROLE_INBOX ? "Inbox" : mailbox->name;
-}
-
 /* Product order: updates, deletions, additions; storage gives parents before children. */
 static void write_kind(struct wbxml_writer *writer, const struct folder_look *look, enum folder_op op)
 {
@@ -33,7 +28,7 @@ static void write_kind(struct wbxml_writer *writer, const struct folder_look *lo
         if (look->items[i].op != op)
             continue;
         eas_folder_id_format(mailbox->id.n, id);
-        write_folder(writer, tags[op], id, mailbox->parent.n, op == FOLDER_DELETE ? "" : display_name(mailbox),
+        write_folder(writer, tags[op], id, mailbox->parent.n, op == FOLDER_DELETE ? "" : eas_folder_name(mailbox),
                      op == FOLDER_DELETE ? 0 : eas_folder_type(mailbox->role));
     }
 }

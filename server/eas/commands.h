@@ -8,6 +8,7 @@
     X(folder_sync) \
     X(folder_update) \
     X(get_attachment) \
+    X(get_hierarchy) \
     X(get_item_estimate) \
     X(item_operations) \
     X(meeting_response) \

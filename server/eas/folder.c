@@ -20,6 +20,11 @@ int eas_folder_type(enum mailbox_role role)
     }
 }
 
+const char *eas_folder_name(const struct mailbox *mailbox)
+{
+    return mailbox->role == ROLE_INBOX ? "Inbox" : mailbox->name;
+}
+
 const struct eas_fixed_folder eas_fixed_folders[EAS_FIXED_FOLDERS] = {
     { EAS_OUTBOX_ID, "Outbox", "Email", FOLDER_TYPE_OUTBOX, false },
     { "calendar", "Calendar", "Calendar", FOLDER_TYPE_CALENDAR, true },

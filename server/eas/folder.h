@@ -25,6 +25,8 @@ enum folder_type {
     FOLDER_TYPE_RECIPIENTS = 19,
 };
 int eas_folder_type(enum mailbox_role role);
+/* As phones show it. */
+const char *eas_folder_name(const struct mailbox *mailbox);
 
 /* Folders that no mailbox stands for: always empty, never changed. The Outbox is listed because Windows clients look for
  * it; Calendar and Contacts by eas.empty_folders, and answered for without it, since phones may know them from before. */

@@ -24,7 +24,7 @@ class Basics(EasTest):
         self.assertEqual(answer.headers["MS-ASProtocolVersions"], "12.0,12.1,14.0,14.1,16.0,16.1")
         commands = set(answer.headers["MS-ASProtocolCommands"].split(","))
         self.assertEqual(commands, {"Find", "FolderCreate", "FolderDelete", "FolderSync", "FolderUpdate", "GetAttachment",
-                                    "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision",
+                                    "GetHierarchy", "GetItemEstimate", "ItemOperations", "MeetingResponse", "MoveItems", "Ping", "Provision",
                                     "ResolveRecipients", "Search", "SendMail", "Settings", "SmartForward", "SmartReply",
                                     "Sync", "ValidateCert"})
 

@@ -87,7 +87,7 @@ class EveryVersion(EasTest):
 
     def test_what_a_version_does_not_have(self):
         """Digest 1: no empty request, Partial, waiting or empty answer at 12.0; no HeartbeatInterval before 14.0; no
-        GetAttachment from 14.0 on."""
+        GetAttachment and GetHierarchy from 14.0 on."""
         old, inbox = self.primed(version="12.0")
         self.assertEqual(old.post("Sync").status, 400)
         for content in ((Node("AirSync:Partial"), Node("AirSync:WindowSize", 5)),
@@ -107,6 +107,8 @@ class EveryVersion(EasTest):
         for version, status in (("12.0", 404), ("12.1", 404), ("14.0", 501), ("16.1", 501)):
             answer = self.phone(version=version).post("GetAttachment", query={"AttachmentName": "9:9:9"})
             self.assertEqual(answer.status, status, version)
+            answer = self.phone(version=version).post("GetHierarchy")
+            self.assertEqual(answer.status, 200 if version < "14" else 501, version)
 
     def test_a_device_id_is_one_whatever_its_case(self):
         """Trap 53."""

@@ -33,7 +33,7 @@ from harness import LIMIT_S, PASSWORD, ROOT, Server, message
 FOLDER = os.path.join(ROOT, "tests", "wire", "eas")
 VERSIONS = ("12.0", "12.1", "14.0", "14.1", "16.0", "16.1")
 # Commands that not every version has: MS-ASCMD 1.7 (Versioning and Capability Negotiation).
-ONLY = {"GetAttachment": ("12.0", "12.1"), "Find": ("16.1",)}
+ONLY = {"GetAttachment": ("12.0", "12.1"), "GetHierarchy": ("12.0", "12.1"), "Find": ("16.1",)}
 NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 DATE = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # What keys are called when an answer is written down: inbox_1, inbox_2, tree_1 ...; a request may say {inbox} for the newest
