@@ -100,7 +100,7 @@ static enum err restore_one(struct db *db, struct account_id account, const stru
     args_i64(&args, id->mailbox.n);
     args_i64(&args, id->uid);
     args_i64(&args, to.n);
-    enum err err = db_run(db, "select o_err, o_mailbox, o_uid, o_clock, o_hierarchy from restore_1($1, $2, $3, $4)", &args, &r);
+    enum err err = db_run(db, "select o_err, o_mailbox, o_uid, o_clock, o_hierarchy from restore_2($1, $2, $3, $4)", &args, &r);
     if (!err) {
         *restored = (struct restored){ .from = *id,
                                        .err = verdicts[res_i64(r, 0, 0)],

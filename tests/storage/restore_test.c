@@ -1,6 +1,7 @@
 /* Deleted mail: what is listed, and how it comes back (hard case 22). */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "storage/retention.h"
 #include "storage/sync.h"
@@ -249,6 +250,21 @@ Test(restore, a_parent_that_was_made_again_takes_the_folder)
     struct mailbox_id again = rig_mailbox(db, account, "Work");
     cr_expect_eq(restore(box, uid).mailbox.n, box.n);
     cr_expect_eq(find("Work/May").parent.n, again.n);
+}
+
+Test(restore, a_folder_whose_parent_went_too_deep_comes_back_at_the_top)
+{
+    struct mailbox_id parent = rig_mailbox(db, account, "Work"), box = rig_mailbox(db, account, "Work/May");
+    uint32_t uid = rig_append(db, account, box, "x", 0);
+    char deep[80] = "D";
+    for (unsigned i = 2; i < MAILBOX_DEPTH_MAX; i++)
+        strcat(deep, "/d");
+    rig_mailbox(db, account, deep);
+    strcat(deep, "/Work");
+    delete_mailbox(box);
+    cr_assert_eq(mailbox_rename(db, account, parent, slice_of(deep), &by_imap, &changes), ERR_OK);
+    cr_expect_eq(restore(box, uid).mailbox.n, box.n);
+    cr_expect_eq(find("May").id.n, box.n);
 }
 
 /* 22b */

@@ -1,7 +1,7 @@
 -- Brings one deleted message back: into p_to, else its own mailbox, which is undeleted with those above it, or, when its
 -- name is taken by another, that one. o_err: 0 restored, 1 nothing to restore, 2 restored before, and that copy lives,
 -- wherever it was moved to since.
-create or replace function restore_1(
+create or replace function restore_2(
   p_account bigint, p_mailbox bigint, p_uid bigint, p_to bigint
 ) returns table (o_err int, o_mailbox bigint, o_uid bigint, o_clock bigint, o_hierarchy boolean)
 language plpgsql volatile as $$
@@ -36,7 +36,7 @@ begin
     raise sqlstate 'GWNFD' using message = 'no such target';
   end if;
   select * into source from mailbox b where b.account_id = p_account and b.mailbox_id = p_mailbox;
-  o_mailbox := case when p_to = 0 then mailbox_undelete_1(p_account, p_mailbox) else p_to end;
+  o_mailbox := case when p_to = 0 then mailbox_undelete_2(p_account, p_mailbox) else p_to end;
   select * into target from mailbox b where b.account_id = p_account and b.mailbox_id = o_mailbox;
   select a.modseq into clock from account a where a.account_id = p_account;
   o_hierarchy := clock > o_clock;
