@@ -64,6 +64,7 @@ struct sync_item {
     struct placement row;     // also of what was removed
     struct slice extra;       // placement.extra as JSON text; empty when none
     struct message_row message; // with meta; for SYNC_ADD and full SYNC_CHANGE
+    enum mailbox_role role;     // of its mailbox; set by sync_get_item alone
 };
 
 struct sync_look {

@@ -278,7 +278,7 @@ enum err sync_get_item(struct db *db, struct arena *arena, struct account_id acc
     args_i64(&args, item);
     enum err err = db_run(db,
                           "select 0, 0, true, p.item, p.uid, p.size, p.flags, p.modseq, p.internal_date, p.message_id, p.extra,"
-                          " m.message_id, m.blob_id, m.prefix, m.meta, m.thread, m.sent_at, m.size, b.keywords"
+                          " m.message_id, m.blob_id, m.prefix, m.meta, m.thread, m.sent_at, m.size, b.keywords, b.role"
                           " from mailbox b join placement p on p.account_id = b.account_id and p.mailbox_id = b.mailbox_id"
                           " join message m on m.account_id = p.account_id and m.message_id = p.message_id"
                           " where b.account_id = $1 and b.mailbox_id = $2 and b.deleted_at is null and p.removed_at is null"
@@ -290,6 +290,7 @@ enum err sync_get_item(struct db *db, struct arena *arena, struct account_id acc
         *out = (struct sync_item){ .op = SYNC_ADD, .full = true, .item = item, .uid = (uint32_t)res_i64(result, 0, 4) };
         read_row(result, 0, &out->row);
         out->extra = arena_copy(arena, res_json(result, 0, 10));
+        out->role = (enum mailbox_role)res_i64(result, 0, 19);
         *keywords = res_text_array(arena, result, 0, 18, keyword_count);
         err = read_message(db, arena, result, 0, 11, &out->message);
     }

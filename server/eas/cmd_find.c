@@ -58,8 +58,7 @@ static void write_text(struct wbxml_writer *writer, uint16_t tag, struct slice t
         wbxml_text(writer, tag, text.len > EAS_ADDRESSES_MAX ? eas_body_cut(text, EAS_ADDRESSES_MAX, false) : text);
 }
 
-static void write_properties(struct eas_request *req, const struct mime_meta *meta, const struct sync_item *item,
-                             enum mailbox_role role)
+static void write_properties(struct eas_request *req, const struct mime_meta *meta, const struct sync_item *item)
 {
     struct wbxml_writer *writer = &req->writer;
     char date[EAS_DATE_SIZE];
@@ -68,11 +67,11 @@ static void write_properties(struct eas_request *req, const struct mime_meta *me
     wbxml_cstr(writer, WB_Email_DateReceived, date);
     write_text(writer, WB_Email_DisplayTo, meta->to);
     write_text(writer, WB_Find_DisplayCc, meta->cc);
-    if (role == ROLE_DRAFTS || role == ROLE_SENT)
+    if (item->role == ROLE_DRAFTS || item->role == ROLE_SENT)
         write_text(writer, WB_Find_DisplayBcc, meta->bcc);
     wbxml_u64(writer, WB_Email_Importance, meta->importance);
     wbxml_u64(writer, WB_Email_Read, item->row.flags & FLAG_SEEN ? 1 : 0);
-    wbxml_u64(writer, WB_Email2_IsDraft, role == ROLE_DRAFTS);
+    wbxml_u64(writer, WB_Email2_IsDraft, item->role == ROLE_DRAFTS);
     struct slice preview = eas_preview(meta->preview, EAS_PREVIEW_MAX);
     if (preview.len)
         wbxml_text(writer, WB_Find_Preview, preview);
@@ -80,16 +79,7 @@ static void write_properties(struct eas_request *req, const struct mime_meta *me
     write_text(writer, WB_Email_From, meta->from);
 }
 
-static enum mailbox_role role_of(const struct mailbox *all, size_t count, int64_t id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].id.n == id)
-            return all[i].role;
-    }
-    return ROLE_NONE;
-}
-
-static enum err write_mail(struct eas_request *req, struct found_hit hit, enum mailbox_role role)
+static enum err write_mail(struct eas_request *req, struct found_hit hit)
 {
     struct wbxml_writer *writer = &req->writer;
     struct sync_item item;
@@ -110,7 +100,7 @@ static enum err write_mail(struct eas_request *req, struct found_hit hit, enum m
     eas_folder_id_format(hit.mailbox, id);
     wbxml_cstr(writer, WB_AirSync_CollectionId, id);
     wbxml_start(writer, WB_Find_Properties);
-    write_properties(req, &meta, &item, role);
+    write_properties(req, &meta, &item);
     wbxml_end(writer, WB_Find_Properties);
     wbxml_end(writer, WB_Find_Result);
     return ERR_OK;
@@ -119,9 +109,7 @@ static enum err write_mail(struct eas_request *req, struct found_hit hit, enum m
 static void find_mail(struct eas_request *req, const struct eas_search_request *request)
 {
     struct found_hit *hits;
-    struct mailbox *all;
-    size_t count, mailbox_count, at = request->range.first;
-    int64_t modseq;
+    size_t count, at = request->range.first;
     enum err err = eas_mail_search(req, request, false, &hits, &count);
     if (err == ERR_NOT_FOUND) {
         eas_answer_status(req, FIND_FOLDERS);
@@ -131,11 +119,9 @@ static void find_mail(struct eas_request *req, const struct eas_search_request *
         refuse_range(req, request);
         return;
     }
-    if (!err)
-        err = mailbox_list(req->db, req->arena, eas_account(req), &all, &mailbox_count, &modseq);
     begin_response(req, request, FIND_OK);
     for (; !err && at < count && at <= request->range.last; at++) {
-        err = write_mail(req, hits[at], role_of(all, mailbox_count, hits[at].mailbox));
+        err = write_mail(req, hits[at]);
         if (err == ERR_NOT_FOUND) // gone since it was found
             err = ERR_OK;
     }

@@ -40,8 +40,6 @@ struct operations {
     uint32_t piece_count;
     struct eas_extents *extents; // inline answers: what stands before the writer's octets
     uint64_t inline_octets, body_octets;
-    const struct mailbox *mailboxes; // once an item was fetched
-    size_t mailbox_count;
     enum err fatal;
 };
 
@@ -223,24 +221,6 @@ static enum err write_some(struct operations *operations, const struct eas_item_
 
 /* ---- Fetch of an item ---- */
 
-static enum err find_role(struct operations *operations, int64_t id, enum mailbox_role *role)
-{
-    struct eas_request *req = operations->req;
-    if (!operations->mailboxes) {
-        struct mailbox *all;
-        int64_t modseq;
-        enum err err = mailbox_list(req->db, req->arena, eas_account(req), &all, &operations->mailbox_count, &modseq);
-        if (err)
-            return err;
-        operations->mailboxes = all;
-    }
-    for (size_t i = 0; i < operations->mailbox_count; i++) {
-        if (operations->mailboxes[i].id.n == id)
-            *role = operations->mailboxes[i].role;
-    }
-    return ERR_OK;
-}
-
 /* The item of an id; the CollectionId beside it, if any, must be its folder. */
 static enum err find_item(struct operations *operations, const struct wbxml_node *fetch, struct slice id_text,
                           struct eas_item_view *view, struct sync_item *item)
@@ -256,7 +236,9 @@ static enum err find_item(struct operations *operations, const struct wbxml_node
     view->mailbox = id.mailbox;
     enum err err = sync_get_item(req->db, req->arena, eas_account(req), (struct mailbox_id){ id.mailbox }, id.item, item,
                                  &view->keywords, &view->keyword_count);
-    return err ? err : find_role(operations, id.mailbox, &view->role);
+    if (!err)
+        view->role = item->role;
+    return err;
 }
 
 static void write_item(struct operations *operations, const struct wbxml_node *fetch, const struct eas_item_view *view,

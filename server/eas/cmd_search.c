@@ -68,6 +68,7 @@ static enum err write_mail(struct eas_request *req, const struct eas_search_requ
                                  &item, &view.keywords, &view.keyword_count);
     if (err)
         return err;
+    view.role = item.role;
     wbxml_start(writer, WB_Search_Result);
     wbxml_cstr(writer, WB_AirSync_Class, "Email");
     eas_item_id_format((struct eas_item_id){ hit.mailbox, hit.item }, id);

@@ -91,6 +91,12 @@ class Mail(SearchTest):
         self.assertIsNotNone(self.query(phone, text("only"), options=[part]).find("Search:Result", "Search:Properties",
                                                                                   "AirSyncBase:BodyPart"))
 
+    def test_a_draft_is_shown_as_sync_shows_it(self):
+        self.imap().append("Drafts", "\\Draft", None, message("Unfinished", headers="Bcc: hidden@example.org\r\n"))
+        phone = self.phone(version="16.1")
+        found = self.query(phone, text("unfinished")).find("Search:Result", "Search:Properties")
+        self.assertEqual((found.get("Email2:IsDraft"), found.get("Email2:Bcc")), ("1", "hidden@example.org"))
+
     def test_nothing_found(self):
         store = self.query(self.phone(), text("nothing"))
         self.assertEqual([node.tag for node in store.children], ["Search:Status", "Search:Result", "Search:Range", "Search:Total"])
