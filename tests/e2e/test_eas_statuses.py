@@ -134,6 +134,22 @@ def over_quota(t, phone):
     return item_status(phone, drafts, draft(Node(SYNC + "ApplicationData", Node("Email:Subject", "s"), text_body())))
 
 
+def in_trouble(t, table, holds, do):
+    """What `do` gives while the store takes no row of the table for which `holds` is not so."""
+    sql = Sql(t.server)
+    sql(f"alter table {table} add constraint broken check ({holds}) not valid")
+    try:
+        return do()
+    finally:
+        sql(f"alter table {table} drop constraint broken")
+
+
+def new_folder_in_trouble(t, holds, do):
+    """With folder 7, which another phone has made."""
+    create(t.phone())
+    return in_trouble(t, "mailbox", holds, lambda: do(t.phone(device="P2")))
+
+
 def gone_folder(t):
     t.imap().create("Gone")
     phone = t.phone(version="16.1")
@@ -263,7 +279,8 @@ ROWS = {
     },
     "6 FolderCreate": {
         1: lambda t: create(t.phone()), 2: lambda t: create(t.phone(), DisplayName="Junk"),
-        3: lambda t: create(t.phone(), Type="19"), 5: lambda t: create(t.phone(), ParentId="999"), 6: ONE_STORE,
+        3: lambda t: create(t.phone(), Type="19"), 5: lambda t: create(t.phone(), ParentId="999"),
+        6: lambda t: in_trouble(t, "mailbox", "name <> 'New'", lambda: create(t.phone())),
         9: lambda t: create(t.phone(), SyncKey="nonsense"), 10: lambda t: create(t.phone(), DisplayName=""),
         11: ONE_STORE, 12: ONE_STORE,
     },
@@ -271,14 +288,16 @@ ROWS = {
         1: lambda t: (create(t.phone()), update(t.phone(device="P2"), ServerId="7"))[1],
         2: lambda t: update(t.phone(), ServerId="1"), 3: lambda t: update(t.phone(), ServerId="RI"),
         4: lambda t: update(t.phone(), ServerId="999"),
-        5: lambda t: (create(t.phone()), update(t.phone(device="P2"), ServerId="7", ParentId="999"))[1], 6: ONE_STORE,
+        5: lambda t: (create(t.phone()), update(t.phone(device="P2"), ServerId="7", ParentId="999"))[1],
+        6: lambda t: new_folder_in_trouble(t, "name <> 'Other'", lambda phone: update(phone, ServerId="7")),
         9: lambda t: update(t.phone(), SyncKey="nonsense"), 10: lambda t: update(t.phone(), SyncKey=None), 11: ONE_STORE,
         12: ONE_STORE,
     },
     "6 FolderDelete": {
         1: lambda t: (create(t.phone()), folder_command(t.phone(device="P2"), "FolderDelete", ServerId="7"))[1],
         3: lambda t: folder_command(t.phone(), "FolderDelete", ServerId="1"),
-        4: lambda t: folder_command(t.phone(), "FolderDelete", ServerId="999"), 6: ONE_STORE,
+        4: lambda t: folder_command(t.phone(), "FolderDelete", ServerId="999"),
+        6: lambda t: new_folder_in_trouble(t, "deleted_at is null", lambda phone: folder_command(phone, "FolderDelete", ServerId="7")),
         9: lambda t: folder_command(t.phone(), "FolderDelete", SyncKey="nonsense", ServerId="5"),
         10: lambda t: folder_command(t.phone(), "FolderDelete", SyncKey=None, ServerId="5"), 11: ONE_STORE, 12: ONE_STORE,
     },
@@ -314,7 +333,7 @@ ROWS = {
     "10 MoveItems": {
         1: lambda t: move_first(t, item="1:99"), 2: lambda t: move_first(t, target="999"), 3: move_first,
         4: lambda t: move_first(t, target="1"), 5: NEVER + "one move has one target, and is done or not",
-        7: ONE_STORE,
+        7: lambda t: in_trouble(t, "placement", "mailbox_id <> 6", lambda: move_first(t)),
     },
     "11.4 ItemOperations": {
         1: lambda t: (lambda phone, box: fetch(phone, Node(SYNC + "CollectionId", box), Node(
@@ -348,14 +367,17 @@ ROWS = {
         1: lambda t: settings(t.phone(), Node("Settings:UserInformation", Node("Settings:Get"))).get("Settings:Status"),
         2: lambda t: settings(t.phone()).get("Settings:Status"),
         3: NEVER + "each part is its user's own; rights management says 168",
-        4: ONE_STORE,
+        4: lambda t: in_trouble(t, "vacation", "false", lambda: oof_status(t, Node("Settings:OofState", 1), oof_message(
+            "AppliesToInternal"))),
         5: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal", kind="nonsense")),
         6: lambda t: oof_status(t, Node("Settings:OofState", 1), oof_message("AppliesToInternal"), oof_message("AppliesToInternal")),
         7: lambda t: settings(t.phone(), Node("Settings:DevicePassword", Node("Settings:Set", Node("Settings:Password", "x")))).get(
             "Settings:DevicePassword", "Settings:Status"),
     },
     "18.1 MeetingResponse": {
-        1: lambda t: answered(t, "1:1"), 2: lambda t: answered(t, "1:99"), 3: ONE_STORE, 4: ONE_STORE,
+        1: lambda t: answered(t, "1:1"), 2: lambda t: answered(t, "1:99"),
+        3: lambda t: in_trouble(t, "outbox", "false", lambda: answered(t, "1:1", send=True)),
+        4: lambda t: in_trouble(t, "placement", "mailbox_id <> 4", lambda: answered(t, "1:1")),
         103: lambda t: answered(t, *["1:99"] * 101), 104: lambda t: answered(t, "1:1", instance="nonsense"),
         146: lambda t: answered(t, "1:1", instance="2026-12-01T09:00:00.000Z"),
     },
@@ -375,7 +397,9 @@ ROWS = {
     },
     "17.3 Provision": {
         1: lambda t: provision(t.phone(version="16.1"), INFORMATION, policy()).get(PROVISION + "Status"),
-        2: lambda t: provision(t.phone(version="16.1"), INFORMATION).get(PROVISION + "Status"), 3: ONE_STORE,
+        2: lambda t: provision(t.phone(version="16.1"), INFORMATION).get(PROVISION + "Status"),
+        3: lambda t: in_trouble(t, "device", "policy_key_pending = 0", lambda: provision(t.phone(version="16.1"), INFORMATION, policy()).get(
+            PROVISION + "Status")),
         165: lambda t: provision(t.phone(version="16.1", device="NEW"), policy()).get(PROVISION + "Status"),
         145: SEE + "test_eas_policy.Strict.test_a_policy_that_is_not_applied", 141: NEVER + "142 is said to a phone without a key",
     },
@@ -414,12 +438,13 @@ def edited_twice(t):
     return item_status(two, drafts, two.change(item, text_body("two")))
 
 
-def answered(t, *items, instance=None):
+def answered(t, *items, instance=None, send=False):
     with open(os.path.join(ROOT, "tests", "wire", "eas", "meeting.eml"), "rb") as f:
         t.server.deliver(f.read().replace(b"\n", b"\r\n"), to=t.user)
     root = t.phone(version="16.1").call("MeetingResponse", Node(MEETING + "MeetingResponse", *[Node(
         MEETING + "Request", Node(MEETING + "UserResponse", 2), Node(MEETING + "CollectionId", "1"), Node(MEETING + "RequestId", item),
-        Node(MEETING + "InstanceId", instance) if instance else None) for item in items]))
+        Node(MEETING + "InstanceId", instance) if instance else None,
+        Node(MEETING + "SendResponse") if send else None) for item in items]))
     return root.get(MEETING + "Status") or root.get(MEETING + "Result", MEETING + "Status")
 
 
@@ -432,12 +457,8 @@ def refused_policy(t):
 
 def ping_in_trouble(t):
     phone, inbox = primed(t)
-    sql = Sql(t.server)
-    sql("alter table device add constraint broken check (ping_heartbeat_s <> 77) not valid")
-    try:
-        return ping(phone, Node("Ping:HeartbeatInterval", 77), folders(inbox))
-    finally:
-        sql("alter table device drop constraint broken")
+    return in_trouble(t, "device", "ping_heartbeat_s <> 77",
+                      lambda: ping(phone, Node("Ping:HeartbeatInterval", 77), folders(inbox)))
 
 
 def wrong_key(t):
