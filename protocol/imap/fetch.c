@@ -242,6 +242,10 @@ static enum err take_modifiers(struct slice *in, struct fetch_program *program)
             program->has_changed_since = true;
         } else if (scan_word(in, "VANISHED")) {
             program->vanished = true;
+        } else if (scan_word(in, "PARTIAL")) {
+            if (program->has_partial || !scan_sp(in) || partial_parse(in, &program->partial))
+                return ERR_SYNTAX;
+            program->has_partial = true;
         } else {
             return ERR_SYNTAX;
         }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "protocol/imap/partial.h"
 
 #define FETCH_ITEMS_MAX 200u  // items of one FETCH
 #define FETCH_PARTS_MAX 64u   // numbers in one section: "1.2.3"
@@ -61,8 +62,10 @@ struct fetch_program {
     uint64_t changed_since; // 0: none given ("CHANGEDSINCE 0" is legal and the same)
     bool has_changed_since;
     bool vanished;          // RFC 7162 3.2.6
+    bool has_partial;
+    struct partial_range partial; // RFC 9394 3.3
 };
 
-/* Parses "ALL", "FULL", "FAST", one item or a list, and modifiers "(CHANGEDSINCE n VANISHED)" up to the end of *in.
+/* Parses "ALL", "FULL", "FAST", one item or a list, and modifiers "(CHANGEDSINCE n VANISHED PARTIAL 1:9)" up to the end of *in.
  * errors: ERR_SYNTAX, ERR_LIMIT */
 MUST_USE enum err fetch_parse(struct slice *in, struct arena *arena, struct fetch_program *program);

@@ -253,16 +253,6 @@ static enum err take_key(struct parser *p, struct slice *in, unsigned depth, str
     return uidset_parse(in, p->arena, &(*key)->set);
 }
 
-static bool take_partial_number(struct slice *in, int64_t *number)
-{
-    bool negative = slice_take(in, '-');
-    uint32_t n;
-    if (!scan_nz_number(in, &n))
-        return false;
-    *number = negative ? -(int64_t)n : (int64_t)n;
-    return true;
-}
-
 static enum err take_returns(struct slice *in, struct search_program *program)
 {
     static const struct {
@@ -292,9 +282,7 @@ static enum err take_returns(struct slice *in, struct search_program *program)
             return ERR_SYNTAX;
         program->returns |= options[i].bit;
         if (options[i].bit == SEARCH_RETURN_PARTIAL) {
-            if (!scan_sp(in) || !take_partial_number(in, &program->partial_first) || !slice_take(in, ':') ||
-                !take_partial_number(in, &program->partial_last) ||
-                (program->partial_first < 0) != (program->partial_last < 0))
+            if (!scan_sp(in) || partial_parse(in, &program->partial))
                 return ERR_SYNTAX;
         }
     } while (scan_sp(in));

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
+#include "protocol/imap/partial.h"
 #include "protocol/imap/uidset.h"
 
 #define SEARCH_KEYS_MAX 1000u // keys of one command
@@ -72,7 +73,7 @@ struct search_program {
     struct search_key *root;       // SEARCH_AND over the keys given
     bool has_return;               // RETURN (...) was given
     unsigned returns;              // SEARCH_RETURN_* bits; "RETURN ()" means ALL
-    int64_t partial_first, partial_last; // as written; negative from the end
+    struct partial_range partial;
     struct slice charset;          // empty: none given
     bool uses_modseq;
 };

@@ -424,13 +424,35 @@ static enum err prepare_batch(struct imap_session *s, struct fetch_work *w, stru
     return err;
 }
 
-static uint32_t rows_in(struct imap_session *s, const struct fetch_work *w)
+/* How many messages of the view a range holds; *first is the number of its first one. */
+static uint32_t rows_of(const struct imap_session *s, struct uid_range range, uint32_t *first)
 {
-    uint32_t rows = 0;
+    *first = snapshot_first_from(s->view, range.first);
+    return snapshot_first_from(s->view, range.last == UINT32_MAX ? UINT32_MAX : range.last + 1) - *first;
+}
+
+static uint32_t rows_in(const struct imap_session *s, const struct fetch_work *w)
+{
+    uint32_t rows = 0, first;
     for (size_t i = 0; i < w->count; i++)
-        rows += snapshot_first_from(s->view, w->ranges[i].last == UINT32_MAX ? UINT32_MAX : w->ranges[i].last + 1) -
-                snapshot_first_from(s->view, w->ranges[i].first);
+        rows += rows_of(s, w->ranges[i], &first);
     return rows;
+}
+
+/* Leaves of the ranges what PARTIAL asks for; before CHANGEDSINCE judges (RFC 9394 3.4). */
+static void narrow(const struct imap_session *s, struct fetch_work *w, struct partial_range partial)
+{
+    struct slab slab = partial_slab(partial, rows_in(s, w));
+    size_t at = 0, used = 0;
+    for (size_t i = 0; i < w->count; i++) {
+        uint32_t n, rows = rows_of(s, w->ranges[i], &n);
+        size_t from = slab.from > at ? slab.from : at, to = slab.to < at + rows ? slab.to : at + rows;
+        if (from < to)
+            w->ranges[used++] = (struct uid_range){ snapshot_row(s->view, n + (uint32_t)(from - at))->uid,
+                                                    snapshot_row(s->view, n + (uint32_t)(to - at) - 1)->uid };
+        at += rows;
+    }
+    w->count = used;
 }
 
 static enum imap_result begin(struct imap_session *s, struct worker *worker)
@@ -443,6 +465,10 @@ static enum imap_result begin(struct imap_session *s, struct worker *worker)
         return imap_reply(s, "BAD no such message");
     if (a->program.vanished && (!s->uid || !s->qresync))
         return imap_reply(s, "BAD VANISHED belongs to UID FETCH, after ENABLE QRESYNC");
+    if (a->program.has_partial && !s->uid)
+        return imap_reply(s, "BAD PARTIAL belongs to UID FETCH");
+    if (a->program.has_partial)
+        narrow(s, w, a->program.partial);
     bool asks_store = a->program.needs_message || a->program.vanished || wants(&a->program, FETCH_SAVEDATE);
     if (!worker && (asks_store || rows_in(s, w) > LOOP_ROWS_MAX))
         return IMAP_NEED_WORKER;
@@ -507,10 +533,10 @@ static enum imap_result run_fetch(struct imap_session *s, struct worker *worker)
 extern const struct imap_command imap_fetch;
 const struct imap_command imap_fetch = {
     .name = "FETCH",
-    .source = "RFC 3501 6.4.5, RFC 7162 3.1.4, RFC 3516, RFC 8474, RFC 8514, RFC 8970",
+    .source = "RFC 3501 6.4.5, RFC 7162 3.1.4, RFC 3516, RFC 8474, RFC 8514, RFC 8970, RFC 9394",
     .states = IMAP_SELECTED,
     .flags = IMAP_TAKES_UID | IMAP_NO_EXPUNGE,
-    .capability = "BINARY PREVIEW SAVEDATE OBJECTID",
+    .capability = "BINARY PREVIEW SAVEDATE OBJECTID PARTIAL",
     .parse = parse_fetch,
     .run = run_fetch,
 };

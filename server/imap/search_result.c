@@ -11,28 +11,6 @@ static bool has(const struct search_program *p, unsigned bit)
 
 /* ---- PARTIAL ---- */
 
-struct slab { // places from..to-1 of the result
-    size_t from, to;
-};
-
-/* 1 is the first, -1 the last; what lies outside is left out (RFC 9394 3.1). */
-static struct slab slab_of(const struct search_program *p, size_t count)
-{
-    int64_t first = p->partial_first, last = p->partial_last, total = (int64_t)count;
-    if (first < 0) {
-        first = total + 1 + first;
-        last = total + 1 + last;
-    }
-    if (first > last) {
-        int64_t swap = first;
-        first = last;
-        last = swap;
-    }
-    first = first < 1 ? 1 : first;
-    last = last > total ? total : last;
-    return first > last ? (struct slab){ 0, 0 } : (struct slab){ (size_t)first - 1, (size_t)last };
-}
-
 static int by_number(const void *a, const void *b)
 {
     const uint32_t *x = a, *y = b;
@@ -47,8 +25,8 @@ static void write_numbers(struct imap_session *s, const uint32_t *numbers, size_
 
 static void write_partial(struct imap_session *s, const struct search_program *p, const struct esearch_result *r)
 {
-    struct slab slab = slab_of(p, r->count);
-    imap_write(s, " PARTIAL (%lld:%lld ", (long long)p->partial_first, (long long)p->partial_last);
+    struct slab slab = partial_slab(p->partial, r->count);
+    imap_write(s, " PARTIAL (%lld:%lld ", (long long)p->partial.first, (long long)p->partial.last);
     if (slab.from == slab.to)
         buf_add_text(&s->out, "NIL");
     else
@@ -76,7 +54,7 @@ static int64_t modseq_told(const struct imap_session *s, const struct search_pro
         return modseq_of(s, r, 0, r->count);
     int64_t min = has(p, SEARCH_RETURN_MIN) ? modseq_of(s, r, 0, 1) : 0;
     int64_t max = has(p, SEARCH_RETURN_MAX) ? modseq_of(s, r, r->count - 1, r->count) : 0;
-    struct slab slab = has(p, SEARCH_RETURN_PARTIAL) ? slab_of(p, r->count) : (struct slab){ 0, 0 };
+    struct slab slab = has(p, SEARCH_RETURN_PARTIAL) ? partial_slab(p->partial, r->count) : (struct slab){ 0, 0 };
     int64_t partial = modseq_of(s, r, slab.from, slab.to);
     int64_t ends_high = min > max ? min : max;
     return ends_high > partial ? ends_high : partial;
@@ -117,7 +95,7 @@ static void save(struct imap_session *s, const struct search_program *p, const s
     size_t count = 0;
     struct slab slab = { 0, r->count };
     if (some)
-        slab = has(p, SEARCH_RETURN_PARTIAL) ? slab_of(p, r->count) : (struct slab){ 0, 0 };
+        slab = has(p, SEARCH_RETURN_PARTIAL) ? partial_slab(p->partial, r->count) : (struct slab){ 0, 0 };
     for (size_t i = slab.from; i < slab.to; i++)
         kept[count++] = r->message_numbers[i];
     if (some && r->count && has(p, SEARCH_RETURN_MIN))

@@ -107,7 +107,7 @@ Test(search, returns)
     cr_expect(p.has_return);
     cr_expect_eq(p.returns, SEARCH_RETURN_MIN | SEARCH_RETURN_MAX | SEARCH_RETURN_COUNT | SEARCH_RETURN_SAVE |
                                 SEARCH_RETURN_PARTIAL);
-    cr_expect(p.partial_first == 1 && p.partial_last == 50);
+    cr_expect(p.partial.first == 1 && p.partial.last == 50);
     arena_close(&arena);
 }
 
