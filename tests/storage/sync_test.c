@@ -519,6 +519,10 @@ Test(sync, case_7_only_lost_tombstones_make_it_start_over)
     cr_assert_eq(retention_purge(db, INT64_C(4000000000000000), 0, &report), ERR_OK);
     cr_expect_eq(open_state(phone, &state), ERR_OK, "content only");
     cr_assert_eq(retention_purge(db, INT64_C(4000000000000000), INT64_C(4000000000000000), &report), ERR_OK);
+    rig_run(db, "update sync_state set updated_at = now() - interval '2 days' where account_id = $1", account.n);
+    int64_t s = stored_s();
+    cr_expect_eq(news(phone), (unsigned)(CHANGE_FLAGS | CHANGE_REMOVED), "a Ping sends it to Sync");
+    cr_expect_eq(stored_s(), s, "and does not pass over what it missed");
     cr_expect_eq(open_state(phone, &state), ERR_CONFLICT);
     uint32_t estimate;
     cr_expect_eq(sync_estimate(db, account, phone->device, inbox, slice_of(phone->key), NULL, 100, &estimate), ERR_CONFLICT);
