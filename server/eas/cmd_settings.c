@@ -34,6 +34,11 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
         return;
     }
     bool accounts = req->version >= 141;
+    struct account account = { .name = "" };
+    if (accounts && account_get(req->db, req->arena, eas_account(req), &account)) {
+        write_status(req, WB_Settings_UserInformation, SETTINGS_UNAVAILABLE);
+        return;
+    }
     wbxml_start(writer, WB_Settings_UserInformation);
     wbxml_u64(writer, WB_Settings_Status, SETTINGS_OK);
     wbxml_start(writer, WB_Settings_Get);
@@ -41,7 +46,7 @@ static void get_user_information(struct eas_request *req, const struct wbxml_nod
         wbxml_start(writer, WB_Settings_Accounts);
         wbxml_start(writer, WB_Settings_Account); // the primary one: it has no AccountId
         wbxml_cstr(writer, WB_Settings_AccountName, req->login.login);
-        wbxml_cstr(writer, WB_Settings_UserDisplayName, req->login.login);
+        wbxml_cstr(writer, WB_Settings_UserDisplayName, *account.name ? account.name : req->login.login);
         wbxml_cstr(writer, WB_Settings_SendDisabled, "0");
     }
     wbxml_start(writer, WB_Settings_EmailAddresses);

@@ -157,6 +157,10 @@ class SettingsParts(EasTest):
                 self.assertEqual(account.names(), ["Settings:AccountName", "Settings:UserDisplayName",
                                                    "Settings:SendDisabled", "Settings:EmailAddresses"])
                 self.assertEqual(account.get("Settings:EmailAddresses", "Settings:PrimarySmtpAddress"), self.user)
+                self.assertEqual(account.get("Settings:UserDisplayName"), self.user)
+        self.server.cli("account", "name", self.user, "Ann Lee")
+        account = self.ask(self.phone(), part).find("Settings:UserInformation", "Settings:Get", "Settings:Accounts", "Settings:Account")
+        self.assertEqual((account.get("Settings:AccountName"), account.get("Settings:UserDisplayName")), (self.user, "Ann Lee"))
 
     def test_what_is_refused(self):
         def set_password(*inside):
