@@ -25,6 +25,13 @@ static void folder_delete_run(struct eas_request *req)
         eas_answer_status(req, FOLDER_SPECIAL);
         return;
     }
+    bool holds = false;
+    if (!err)
+        err = eas_folder_holds_special(req, id, &holds);
+    if (holds) {
+        eas_answer_status(req, FOLDER_SPECIAL);
+        return;
+    }
     if (!err || err == ERR_NOT_FOUND) // gone already: storage knows whether this is a repeat
         err = sync_folder_delete(req->db, eas_account(req), req->device.id, key, id, &by, new_key, &changes);
     eas_publish(req, &changes);

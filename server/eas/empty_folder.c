@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "protocol/eas/ids.h"
+#include "server/eas/folder.h"
 
 /* In transactions of at most WRITE_ROWS_MAX rows (hard case 14). */
 static enum err expunge_all(struct eas_request *req, struct mailbox_id mailbox)
@@ -48,6 +49,11 @@ enum err eas_empty_folder(struct eas_request *req, struct slice id, bool subfold
         return ERR_OK;
     if (!eas_folder_id_parse(id, &mailbox.n))
         return ERR_NOT_FOUND;
-    enum err err = expunge_all(req, mailbox);
+    bool holds = false;
+    enum err err = subfolders ? eas_folder_holds_special(req, mailbox, &holds) : ERR_OK;
+    if (holds)
+        err = ERR_STATE;
+    if (!err)
+        err = expunge_all(req, mailbox);
     return err || !subfolders ? err : delete_children(req, mailbox);
 }

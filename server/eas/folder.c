@@ -55,6 +55,30 @@ bool eas_folder_name_is_fixed(const struct eas_request *req, struct slice name)
     return false;
 }
 
+/* Parents stand before their children in the order of paths. */
+enum err eas_folder_holds_special(struct eas_request *req, struct mailbox_id id, bool *holds)
+{
+    struct mailbox *all;
+    size_t count, below_count = 1;
+    int64_t modseq;
+    *holds = false;
+    enum err err = mailbox_list(req->db, req->arena, eas_account(req), &all, &count, &modseq);
+    if (err)
+        return err;
+    int64_t *below = arena_new(req->arena, int64_t, count + 1);
+    below[0] = id.n;
+    for (size_t i = 0; i < count; i++) {
+        bool is_below = false;
+        for (size_t j = 0; j < below_count && !is_below; j++)
+            is_below = all[i].parent.n == below[j];
+        if (!is_below)
+            continue;
+        below[below_count++] = all[i].id.n;
+        *holds |= eas_folder_type(all[i].role) != FOLDER_TYPE_USER_MAIL;
+    }
+    return ERR_OK;
+}
+
 bool eas_folder_key(struct eas_request *req, struct slice *key)
 {
     const struct wbxml_node *node = wbxml_child(req->root, WB_FolderHierarchy_SyncKey);

@@ -45,6 +45,9 @@ bool eas_folder_name_is_fixed(const struct eas_request *req, struct slice name);
 /* The id of the recipient information cache, which this server does not have. */
 #define EAS_RECIPIENTS_ID "RI"
 
+/* Whether a special folder (Sent and its like) lies below: what a phone may not delete it may not take away with another. */
+MUST_USE enum err eas_folder_holds_special(struct eas_request *req, struct mailbox_id id, bool *holds);
+
 /* The key of the request, when it has one of a possible form; else answers and gives false. */
 bool eas_folder_key(struct eas_request *req, struct slice *key);
 /* "0" or a mailbox's number. */

@@ -258,6 +258,21 @@ class Emptying(OperationsTest):
         restored = self.server.cli("deleted", "list", self.user).out
         self.assertIn("in Work/Deep/Deeper", restored, "all of it can be brought back")
 
+    def test_special_folders_are_not_taken_along(self):
+        imap = self.imap()
+        imap.create("Work/Deep")
+        imap.rename("Sent", "Work/Deep/Sent")
+        imap.append("Work", None, None, message("in Work"))
+        phone = self.phone()
+        work = phone.folder("Work")
+        phone.sync_all(work)
+        self.assertEqual(self.empty(phone, work, options(Node("ItemOperations:DeleteSubFolders"))), "3")
+        self.assertIsNone(phone.sync(work), "nothing was done")
+        root = phone.call("FolderDelete", Node("FolderHierarchy:FolderDelete", Node(
+            "FolderHierarchy:SyncKey", phone.hierarchy_key), Node("FolderHierarchy:ServerId", work)))
+        self.assertEqual(root.get("FolderHierarchy:Status"), "3")
+        self.assertEqual(phone.folder_sync().get("FolderHierarchy:Changes", "FolderHierarchy:Count"), "0")
+
     def test_statuses(self):
         phone = self.phone()
         phone.folder_sync()
