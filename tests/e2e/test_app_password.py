@@ -65,9 +65,16 @@ class AppPasswords(ServerTest):
 
     def test_a_disabled_or_deleted_account_has_none(self):
         self.server.add_account("carol@example.test")
-        text = self.add("phone", "carol@example.test")
-        self.assertTrue(self.imap(text, "carol@example.test")[1])
+        text, fresh = self.add("phone", "carol@example.test"), self.add("fresh", "carol@example.test")
+        client, good = self.imap(text, "carol@example.test")
+        self.assertTrue(good)
+        sql = Sql(self.server)
+        sql("update directory set status = 1 where login = 'carol@example.test'")
+        self.assertFalse(self.imap(fresh, "carol@example.test")[1])
+        sql("update directory set status = 0 where login = 'carol@example.test'")
+        self.assertTrue(self.imap(fresh, "carol@example.test")[1])
         self.server.cli("account", "delete", "carol@example.test")
+        self.assertRegex(client.line(), rb"^\* BYE")
         self.assertFalse(self.imap(text, "carol@example.test")[1])
 
     def test_refusals(self):
