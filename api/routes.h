@@ -9,6 +9,10 @@
     X(createAccount, "POST", "/api/v1/accounts", ADMIN_MANAGE, api_create_account) \
     X(setPassword, "PUT", "/api/v1/accounts/{login}/password", ADMIN_MANAGE, api_set_password) \
     X(setName, "PUT", "/api/v1/accounts/{login}/name", ADMIN_MANAGE, api_set_name) \
+    X(listAppPasswords, "GET", "/api/v1/accounts/{login}/app-passwords", ADMIN_READ, api_list_app_passwords) \
+    X(createAppPassword, "POST", "/api/v1/accounts/{login}/app-passwords", ADMIN_MANAGE, api_create_app_password) \
+    X(revokeAppPassword, "DELETE", "/api/v1/accounts/{login}/app-passwords/{name}", ADMIN_MANAGE, \
+      api_revoke_app_password) \
     X(deleteAccount, "DELETE", "/api/v1/accounts/{login}", ADMIN_MANAGE, api_delete_account) \
     X(listDeleted, "GET", "/api/v1/accounts/{login}/deleted", ADMIN_READ, api_list_deleted) \
     X(restoreDeleted, "POST", "/api/v1/accounts/{login}/deleted/restore", ADMIN_RESTORE, api_restore_deleted) \

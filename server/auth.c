@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <crypt.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,11 +19,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "storage/app_password.h"
 
 #define CACHE_SLOTS 16384u   // verified credentials kept; a newer one takes the slot of an older
 #define FAILURE_SLOTS 16384u // logins and addresses with recent failures
 #define FAILURE_FORGET_S 900 // a slot without a new failure for so long starts over
 #define KEY_BYTES 32
+#define WRITE_USES_S 60       // how often the last use of app passwords is written
 #define PASSWORD_MAX 1024u   // crypt(3) takes less than CRYPT_MAX_PASSPHRASE_SIZE; longer is refused unhashed
 
 struct credential {
@@ -32,6 +35,8 @@ struct credential {
     int64_t auth_version;
     char *login; // as the account has it
     bool eas_enabled;
+    int64_t app;      // the app password that it is; 0: the account's own
+    uint64_t written; // its use is noted since this many writes: once between two
 };
 
 struct failures {
@@ -49,6 +54,12 @@ struct auth {
     struct failures *failures;   // guarded by lock
     int hashing;                 // guarded by lock
     uint64_t changes;            // CHANGE_AUTH events so far, guarded by lock
+    struct app_use *uses;        // of app passwords, not yet written; guarded by lock
+    size_t use_count, use_room;  // guarded by lock
+    uint64_t writes;             // how often uses were taken, guarded by lock
+    struct workers *workers;
+    struct loop *loop;
+    struct loop_timer timer; // on loop
 };
 
 /* ---- the cache of verified credentials ---- */
@@ -65,6 +76,19 @@ static void mac_of(struct auth *auth, struct slice login, struct slice password,
     HMAC(EVP_sha256(), auth->key, KEY_BYTES, (const unsigned char *)s.at, s.len, mac, &len);
     OPENSSL_cleanse(text.bytes, text.room);
     buf_free(&text);
+}
+
+/* With the lock held. A minute's first use stands for all of that minute: a busy client adds one row. */
+static void note_use(struct auth *auth, struct credential *c)
+{
+    if (!c->app || c->written == auth->writes)
+        return;
+    if (auth->use_count == auth->use_room) {
+        auth->use_room = auth->use_room ? auth->use_room * 2 : 64;
+        auth->uses = mem_realloc(auth->uses, auth->use_room * sizeof *auth->uses);
+    }
+    auth->uses[auth->use_count++] = (struct app_use){ c->account.n, c->app, clock_wall_us() };
+    c->written = auth->writes;
 }
 
 static struct credential *slot_of(struct auth *auth, const unsigned char mac[KEY_BYTES])
@@ -84,6 +108,7 @@ enum err auth_cached(struct auth *auth, struct slice login, struct slice passwor
     if (c->until_us > clock_mono_us() && CRYPTO_memcmp(c->mac, mac, KEY_BYTES) == 0) {
         *result = (struct auth_result){ c->account, c->auth_version, c->eas_enabled, { 0 } };
         strncpy(result->login, c->login, LOGIN_MAX);
+        note_use(auth, c);
         err = ERR_OK;
     }
     pthread_mutex_unlock(&auth->lock);
@@ -100,7 +125,7 @@ static uint64_t changes_so_far(struct auth *auth)
 
 /* Unless some account's password changed while this one was checked: it may have been this one's. */
 static void remember(struct auth *auth, uint64_t changes, const unsigned char mac[KEY_BYTES],
-                     const struct auth_result *result)
+                     const struct auth_result *result, int64_t app)
 {
     pthread_mutex_lock(&auth->lock);
     if (auth->changes == changes) {
@@ -112,6 +137,9 @@ static void remember(struct auth *auth, uint64_t changes, const unsigned char ma
         c->eas_enabled = result->eas_enabled;
         free(c->login);
         c->login = mem_text(result->login);
+        c->app = app;
+        c->written = 0;
+        note_use(auth, c);
     }
     pthread_mutex_unlock(&auth->lock);
 }
@@ -238,16 +266,19 @@ static void log_login(enum err err, struct slice login, const char *peer, const 
 }
 
 static enum err check(struct auth *auth, struct db *db, struct arena *arena, struct slice login, struct slice password,
-                      struct auth_result *result)
+                      struct auth_result *result, int64_t *app)
 {
     struct account account;
-    enum err err = account_find(db, arena, login, &account);
+    enum err err = app_password_find(db, arena, login, password, &account, app);
     if (err && err != ERR_NOT_FOUND && err != ERR_SYNTAX)
         return err;
-    bool known = !err && account.status == ACCOUNT_ACTIVE && *account.password_hash;
-    bool fits = hash_fits(known ? account.password_hash : auth->dummy_hash, password);
-    if (!known || !fits)
-        return ERR_DENIED;
+    bool active = !err && account.status == ACCOUNT_ACTIVE;
+    if (!active || !*app) {
+        bool known = active && *account.password_hash;
+        bool fits = hash_fits(known ? account.password_hash : auth->dummy_hash, password);
+        if (!known || !fits)
+            return ERR_DENIED;
+    }
     *result = (struct auth_result){ account.id, account.auth_version, account.eas_enabled, { 0 } };
     strncpy(result->login, account.login, LOGIN_MAX);
     return ERR_OK;
@@ -268,7 +299,8 @@ enum err auth_verify(struct auth *auth, struct worker *worker, struct slice logi
         return ERR_LIMIT;
     struct arena *arena = arena_open();
     uint64_t changes = changes_so_far(auth);
-    enum err err = check(auth, db, arena, login, password, result);
+    int64_t app = 0;
+    enum err err = check(auth, db, arena, login, password, result, &app);
     arena_close(&arena);
     end_hash(auth);
     if (err == ERR_OK || err == ERR_DENIED) {
@@ -279,7 +311,7 @@ enum err auth_verify(struct auth *auth, struct worker *worker, struct slice logi
     if (err == ERR_OK) {
         unsigned char mac[KEY_BYTES];
         mac_of(auth, login, password, mac);
-        remember(auth, changes, mac, result);
+        remember(auth, changes, mac, result, app);
     }
     log_login(err, login, peer, protocol, start_us);
     return err;
@@ -302,12 +334,99 @@ char *auth_hash_password(struct slice password)
     return hash;
 }
 
+/* ---- last use of app passwords ---- */
+
+struct uses_job {
+    struct job job;
+    struct app_use *uses;
+    size_t count;
+};
+
+static void write_uses(struct job *job, struct worker *worker)
+{
+    struct uses_job *uses = job->ctx;
+    struct db *db = worker_db(worker);
+    enum err err = db ? app_password_touch(db, uses->uses, uses->count) : ERR_UNAVAILABLE;
+    if (err)
+        log_event(LOG_WARN, "last_use_not_written", LOG_T("result", err_name(err)), LOG_I("uses", uses->count));
+}
+
+static void free_uses(struct job *job)
+{
+    struct uses_job *uses = job->ctx;
+    free(uses->uses);
+    free(uses);
+}
+
+static void submit_uses(struct auth *auth)
+{
+    struct uses_job *job = mem_new(struct uses_job);
+    pthread_mutex_lock(&auth->lock);
+    job->uses = auth->uses;
+    job->count = auth->use_count;
+    auth->uses = NULL;
+    auth->use_count = auth->use_room = 0;
+    auth->writes++;
+    pthread_mutex_unlock(&auth->lock);
+    job->job = (struct job){ .run = write_uses, .done = free_uses, .ctx = job, .home = auth->loop };
+    if (job->count)
+        worker_submit(auth->workers, &job->job);
+    else
+        free_uses(&job->job);
+}
+
+static void tick(void *ctx)
+{
+    struct auth *auth = ctx;
+    submit_uses(auth);
+    loop_timer_set(auth->loop, &auth->timer, WRITE_USES_S, tick, auth);
+}
+
+static void start_timer(void *ctx)
+{
+    struct auth *auth = ctx;
+    loop_timer_set(auth->loop, &auth->timer, WRITE_USES_S, tick, auth);
+}
+
+void auth_start_writing(struct auth *auth, struct workers *workers, struct loop *loop)
+{
+    auth->workers = workers;
+    auth->loop = loop;
+    loop_call(loop, start_timer, auth);
+}
+
+struct stopper {
+    struct auth *auth;
+    sem_t done;
+};
+
+static void stop_timer(void *ctx)
+{
+    struct stopper *stopper = ctx;
+    loop_timer_clear(stopper->auth->loop, &stopper->auth->timer);
+    sem_post(&stopper->done);
+}
+
+void auth_stop_writing(struct auth *auth)
+{
+    if (!auth->loop)
+        return;
+    struct stopper stopper = { .auth = auth };
+    sem_init(&stopper.done, 0, 0);
+    loop_call(auth->loop, stop_timer, &stopper);
+    while (sem_wait(&stopper.done) != 0)
+        continue;
+    sem_destroy(&stopper.done);
+    submit_uses(auth);
+}
+
 /* ---- life ---- */
 
 enum err auth_open(const struct auth_settings *settings, struct hub *hub, struct auth **auth)
 {
     struct auth *made = mem_new(struct auth);
     made->settings = *settings;
+    made->writes = 1;
     made->dummy_hash = auth_hash_password(SLICE_LIT("nobody has this password"));
     if (RAND_bytes(made->key, sizeof made->key) != 1 || !made->dummy_hash) {
         free(made->dummy_hash);
@@ -335,6 +454,7 @@ void auth_close(struct auth **auth)
         free(gone->cache[i].login);
     free(gone->cache);
     free(gone->failures);
+    free(gone->uses);
     free(gone);
     *auth = NULL;
 }

@@ -22,6 +22,10 @@ struct auth_settings {
 MUST_USE enum err auth_open(const struct auth_settings *settings, struct hub *hub, struct auth **auth);
 void auth_close(struct auth **auth);
 
+/* The last use of app passwords is written once a minute from now on; stopped before the workers are closed. */
+void auth_start_writing(struct auth *auth, struct workers *workers, struct loop *loop);
+void auth_stop_writing(struct auth *auth); // writes what is known
+
 struct auth_result {
     struct account_id account;
     int64_t auth_version;

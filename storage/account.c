@@ -111,6 +111,32 @@ enum err account_find(struct db *db, struct arena *arena, struct slice login, st
                    account);
 }
 
+enum err account_find_app(struct db *db, struct arena *arena, struct slice login, struct slice hash,
+                          struct account *account, int64_t *app)
+{
+    char text[LOGIN_MAX + 1];
+    size_t at = 0;
+    if (!normal_login(login, text, &at))
+        return fail(&db->trace, ERR_NOT_FOUND, "not a login");
+    struct db_args args = { 0 };
+    PGresult *result = NULL;
+    args_text(&args, text);
+    args_bytes(&args, hash);
+    enum err err = db_run(db,
+                          "select " ACCOUNT_COLUMNS ", p.app_id" ACCOUNT_FROM
+                          " left join app_password p on p.account_id = d.account_id and p.hash = $2"
+                          " where d.login = $1 and d.status <> 2",
+                          &args, &result);
+    if (!err && PQntuples(result) == 0)
+        err = fail(&db->trace, ERR_NOT_FOUND, "no such account");
+    if (!err) {
+        read_account(arena, result, 0, account);
+        *app = res_i64(result, 0, PQnfields(result) - 1);
+    }
+    PQclear(result);
+    return err;
+}
+
 enum err account_get(struct db *db, struct arena *arena, struct account_id id, struct account *account)
 {
     struct db_args args = { 0 };

@@ -33,6 +33,9 @@ MUST_USE enum err account_create(struct db *db, struct slice login, const char *
 /* Finds a live (active or disabled) account by login, whatever its case. Strings live in the arena.
  * errors: ERR_NOT_FOUND, ERR_UNAVAILABLE */
 MUST_USE enum err account_find(struct db *db, struct arena *arena, struct slice login, struct account *account);
+/* As account_find; *app is the account's app password with this hash (storage/app_password.h), 0 for none. */
+MUST_USE enum err account_find_app(struct db *db, struct arena *arena, struct slice login, struct slice hash,
+                                   struct account *account, int64_t *app);
 MUST_USE enum err account_get(struct db *db, struct arena *arena, struct account_id id, struct account *account);
 /* Finds the account that gets mail for an address: exact, else with "+tag" cut off the local part. Disabled accounts
  * still get mail. errors: ERR_NOT_FOUND */

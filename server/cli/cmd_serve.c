@@ -219,6 +219,7 @@ static enum err build(struct service *s, struct trace *trace)
                      (int)settings_int(set, SETTING_SEARCH_QUIET_MS), &s->indexer) ||
         postman_open(s->server.workers, s->server.hub, s->server.autoreply, &s->server.postman))
         return fail(trace, ERR_UNAVAILABLE, "threads could not be started");
+    auth_start_writing(s->server.auth, s->server.workers, loops_next(s->server.loops));
     s->eas = eas_app_open(&s->server);
     s->admin = admin_app_open(&s->server);
     return open_listeners(s, trace);
@@ -243,6 +244,8 @@ static void take_down(struct service *s)
     autoreply_close(&s->server.autoreply);
     if (s->indexer)
         indexer_stop(s->indexer);
+    if (s->server.auth)
+        auth_stop_writing(s->server.auth);
     workers_close(&s->server.workers);
     loops_close(&s->server.loops);
     hub_close(&s->server.hub); // its listener tells the three below

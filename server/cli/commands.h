@@ -10,6 +10,9 @@
     X(account_password) \
     X(account_eas) \
     X(account_delete) \
+    X(account_app_password_add) \
+    X(account_app_password_list) \
+    X(account_app_password_revoke) \
     X(deleted_list) \
     X(deleted_restore) \
     X(device_list) \

@@ -103,6 +103,17 @@ class AdminContract(ServerTest):
             self.assertEqual((shown[CAROL], shown[ALICE]), (name, ""))
         for name in ("a\tb", "n" * 257, "\u00eb" * 129, None, 7):
             self.call("setName", 422, token, {"name": name}, login=CAROL)
+        made = self.call("createAppPassword", 201, token, {"name": "phone"}, login=CAROL)
+        imaplib.IMAP4("127.0.0.1", self.server.ports["imap"]).login(CAROL, made["password"])
+        self.call("createAppPassword", 409, token, {"name": "phone"}, login=CAROL)
+        for name in ("", "n" * 65, "a b", "a/b", None, 7):
+            self.call("createAppPassword", 422, token, {"name": name}, login=CAROL)
+        listed = self.call("listAppPasswords", 200, token, login=CAROL)["app_passwords"]
+        self.assertEqual([(one["name"], one["last_used"]) for one in listed], [("phone", None)])
+        self.call("revokeAppPassword", 204, token, login=CAROL, name="phone")
+        self.call("revokeAppPassword", 404, token, login=CAROL, name="phone")
+        with self.assertRaises(imaplib.IMAP4.error):
+            imaplib.IMAP4("127.0.0.1", self.server.ports["imap"]).login(CAROL, made["password"])
         self.call("deleteAccount", 204, token, login=CAROL)
         gone = self.call("listDeleted", 200, token, login=ALICE,
                          query="?folder=INBOX&since=2020-01-01T00:00:00Z&from=example&subject=gone")["deleted"]
@@ -128,7 +139,7 @@ class AdminContract(ServerTest):
         self.call("resetDevice", 204, token, login=ALICE, device="PHONE1")
 
         self.assertEqual(self.done, set(self.operations))
-        names = {"login": ALICE, "device": "PHONE1"}
+        names = {"login": ALICE, "device": "PHONE1", "name": "none"}
         for operation, (_, path, what) in self.operations.items():
             with self.subTest(operation):
                 if what["x-scope"] == "none":
@@ -140,8 +151,9 @@ class AdminContract(ServerTest):
                 if "404" in what["responses"]:
                     right = {"setPassword": {"password": "x"}, "restoreDeleted": {"ids": ["1:1"]},
                              "setDeviceAccess": {"access": "blocked"}, "setEas": {"enabled": True},
-                             "setName": {"name": "N"}}.get(operation)
-                    self.call(operation, 404, token, right, login="nobody@example.test", device="PHONE1")
+                             "setName": {"name": "N"}, "createAppPassword": {"name": "N"}}.get(operation)
+                    self.call(operation, 404, token, right, login="nobody@example.test", device="PHONE1",
+                              name="none")
                 if "{device}" in path:
                     right = {"access": "blocked"} if "requestBody" in what else None
                     self.call(operation, 404, token, right, login=ALICE, device="none")
