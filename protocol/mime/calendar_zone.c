@@ -44,10 +44,10 @@ int32_t calendar_zone_offset_s(const struct calendar_zone *zone, int64_t local_s
     struct tm tm;
     if (!gmtime_r(&seconds, &tm))
         return zone->standard_min * S_PER_MIN;
-    int64_t daylight = turn_in_year(&zone->to_daylight, tm.tm_year + 1900);
-    int64_t standard = turn_in_year(&zone->to_standard, tm.tm_year + 1900);
-    bool in_daylight = daylight < standard ? local_s >= daylight && local_s < standard
-                                           : local_s >= daylight || local_s < standard; // the southern half
+    int64_t summer = turn_in_year(&zone->to_daylight, tm.tm_year + 1900);
+    int64_t winter = turn_in_year(&zone->to_standard, tm.tm_year + 1900);
+    bool in_daylight = summer < winter ? local_s >= summer && local_s < winter
+                                       : local_s >= summer || local_s < winter; // the southern half
     return (in_daylight ? zone->daylight_min : zone->standard_min) * S_PER_MIN;
 }
 
@@ -133,18 +133,18 @@ static struct observance pick(icalcomponent *zone, icalcomponent_kind kind, int6
 
 static enum err read_zone(icalcomponent *component, int64_t at_s, struct calendar_zone *zone)
 {
-    struct observance standard = pick(component, ICAL_XSTANDARD_COMPONENT, at_s);
-    struct observance daylight = pick(component, ICAL_XDAYLIGHT_COMPONENT, at_s);
-    if (!standard.found && !daylight.found)
+    struct observance winter = pick(component, ICAL_XSTANDARD_COMPONENT, at_s);
+    struct observance summer = pick(component, ICAL_XDAYLIGHT_COMPONENT, at_s);
+    if (!winter.found && !summer.found)
         return ERR_NOT_FOUND;
-    if (!standard.found)
-        standard = daylight;
+    if (!winter.found)
+        winter = summer;
     *zone = (struct calendar_zone){
-        .standard_min = (int16_t)(standard.offset_s / S_PER_MIN),
-        .daylight_min = (int16_t)(daylight.offset_s / S_PER_MIN),
-        .has_daylight = standard.repeats && daylight.repeats && standard.offset_s != daylight.offset_s,
-        .to_standard = standard.turn,
-        .to_daylight = daylight.turn,
+        .standard_min = (int16_t)(winter.offset_s / S_PER_MIN),
+        .daylight_min = (int16_t)(summer.offset_s / S_PER_MIN),
+        .has_daylight = winter.repeats && summer.repeats && winter.offset_s != summer.offset_s,
+        .to_standard = winter.turn,
+        .to_daylight = summer.turn,
     };
     if (!zone->has_daylight) {
         zone->daylight_min = 0;
