@@ -73,6 +73,12 @@ static bool find_device(struct api_call *call, struct account *account, struct d
     return err == ERR_OK;
 }
 
+/* The body of a change of the device; NULL after answering. Release with json_decref. */
+static json_t *open_change(struct api_call *call, struct account *account, struct device *device)
+{
+    return find_device(call, account, device) ? api_body(call) : NULL;
+}
+
 void api_get_device(struct api_call *call)
 {
     struct account account;
@@ -86,9 +92,7 @@ void api_wipe_device(struct api_call *call)
     struct account account;
     struct device device;
     struct change_set changes = { 0 };
-    if (!find_device(call, &account, &device))
-        return;
-    json_t *body = api_body(call);
+    json_t *body = open_change(call, &account, &device);
     if (!body)
         return;
     const json_t *kind = json_object_get(body, "kind");
@@ -110,9 +114,7 @@ void api_trace_device(struct api_call *call)
 {
     struct account account;
     struct device device;
-    if (!find_device(call, &account, &device))
-        return;
-    json_t *body = api_body(call);
+    json_t *body = open_change(call, &account, &device);
     if (!body)
         return;
     const json_t *minutes = json_object_get(body, "minutes"), *content = json_object_get(body, "content");
@@ -133,9 +135,7 @@ void api_set_device_access(struct api_call *call)
     struct account account;
     struct device device;
     struct change_set changes = { 0 };
-    if (!find_device(call, &account, &device))
-        return;
-    json_t *body = api_body(call);
+    json_t *body = open_change(call, &account, &device);
     if (!body)
         return;
     const json_t *access = json_object_get(body, "access");
