@@ -19,9 +19,7 @@ struct sorted { // one message
 };
 
 struct sort_work {
-    struct imap_search run;
     struct search_keys keys;
-    bool found, read;
     struct sorted *rows;
     struct merge_sort sort;
 };
@@ -36,7 +34,6 @@ static enum err parse_sort(struct slice *in, struct arena *arena, void **args)
 static void drop_work(struct imap_session *s)
 {
     struct sort_work *w = s->work;
-    imap_search_fini(&w->run);
     imap_search_keys_fini(&w->keys);
 }
 
@@ -93,7 +90,7 @@ static void take_keys(struct imap_session *s, size_t hit, const struct placement
 {
     const struct sort_program *p = s->args;
     struct sort_work *w = s->work;
-    w->rows[hit].number = w->run.hits[hit];
+    w->rows[hit].number = w->keys.run.hits[hit];
     w->rows[hit].values = arena_new(s->arena, struct value, p->count);
     for (size_t i = 0; i < p->count; i++)
         w->rows[hit].values[i] = value_of(s, p->keys[i].by, row, meta);
@@ -148,7 +145,7 @@ static int64_t highest_modseq(const struct imap_session *s, const uint32_t *numb
 static enum imap_result finish(struct imap_session *s, struct sort_program *p)
 {
     struct sort_work *w = s->work;
-    size_t count = w->run.hit_count;
+    size_t count = w->keys.run.hit_count;
     uint32_t *numbers = arena_new(s->arena, uint32_t, count + 1), *told = arena_new(s->arena, uint32_t, count + 1);
     for (size_t i = 0; i < count; i++) {
         numbers[i] = w->rows[w->sort.from[i]].number;
@@ -170,9 +167,10 @@ static enum imap_result finish(struct imap_session *s, struct sort_program *p)
     return imap_reply(s, "OK SORT completed");
 }
 
-static void begin_sort(struct imap_session *s, struct sort_work *w)
+static void begin_sort(struct imap_session *s)
 {
-    size_t count = w->run.hit_count;
+    struct sort_work *w = s->work;
+    size_t count = w->keys.run.hit_count;
     uint32_t *places = arena_new(s->arena, uint32_t, count + 1);
     w->rows = arena_new(s->arena, struct sorted, count + 1);
     for (size_t i = 0; i < count; i++)
@@ -183,17 +181,9 @@ static void begin_sort(struct imap_session *s, struct sort_work *w)
 static enum imap_result go_on(struct imap_session *s, struct worker *worker, struct sort_program *p)
 {
     struct sort_work *w = s->work;
-    if (!w->found) {
-        enum imap_result result = imap_search_step(s, worker, &w->run, &w->found);
-        if (!w->found)
-            return result;
-        begin_sort(s, w);
-    }
-    if (!w->read) {
-        if (!worker)
-            return IMAP_NEED_WORKER;
-        enum imap_result result = imap_search_keys_step(s, worker, &w->run, &w->keys, take_keys, &w->read);
-        if (!w->read)
+    if (!w->keys.read) {
+        enum imap_result result = imap_search_keys_step(s, worker, &w->keys, begin_sort, take_keys);
+        if (!w->keys.read)
             return result;
     }
     return sort_step(s) ? finish(s, p) : IMAP_WAIT;
@@ -204,7 +194,7 @@ static enum imap_result run_sort(struct imap_session *s, struct worker *worker)
     struct sort_program *p = s->args;
     if (!s->work) {
         struct sort_work *w = arena_new(s->arena, struct sort_work, 1);
-        enum imap_result result = imap_search_init(s, worker, &p->search, &w->run);
+        enum imap_result result = imap_search_init(s, worker, &p->search, &w->keys.run);
         if (result != IMAP_WAIT)
             return result;
         s->work = w;

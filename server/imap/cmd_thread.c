@@ -4,9 +4,7 @@
 #include "server/imap/search_keys.h"
 
 struct thread_work {
-    struct imap_search run;
     struct search_keys keys;
-    bool found, read;
     struct thread_message *messages;
 };
 
@@ -20,7 +18,6 @@ static enum err parse_thread(struct slice *in, struct arena *arena, void **args)
 static void drop_work(struct imap_session *s)
 {
     struct thread_work *w = s->work;
-    imap_search_fini(&w->run);
     imap_search_keys_fini(&w->keys);
 }
 
@@ -30,8 +27,8 @@ static void take_keys(struct imap_session *s, size_t hit, const struct placement
     struct thread_work *w = s->work;
     struct thread_message *m = &w->messages[hit];
     *m = (struct thread_message){
-        .number = s->uid ? row->uid : w->run.hits[hit],
-        .place = w->run.hits[hit],
+        .number = s->uid ? row->uid : w->keys.run.hits[hit],
+        .place = w->keys.run.hits[hit],
         .date_us = meta && meta->date_us ? meta->date_us : row->internal_us,
         .subject = SLICE_LIT(""),
     };
@@ -45,16 +42,22 @@ static void take_keys(struct imap_session *s, size_t hit, const struct placement
     m->references = arena_copy(s->arena, meta->references.len ? meta->references : meta->in_reply_to);
 }
 
+static void make_room(struct imap_session *s)
+{
+    struct thread_work *w = s->work;
+    w->messages = arena_new(s->arena, struct thread_message, w->keys.run.hit_count + 1);
+}
+
 static enum imap_result finish(struct imap_session *s, const struct thread_program *p)
 {
     struct thread_work *w = s->work;
     buf_add_text(&s->out, "* THREAD");
-    if (w->run.hit_count)
+    if (w->keys.run.hit_count)
         buf_add_byte(&s->out, ' ');
     if (p->by_subject)
-        thread_by_subject(w->messages, w->run.hit_count, &s->out);
+        thread_by_subject(w->messages, w->keys.run.hit_count, &s->out);
     else
-        thread_by_references(w->messages, w->run.hit_count, s->arena, &s->out);
+        thread_by_references(w->messages, w->keys.run.hit_count, s->arena, &s->out);
     buf_add_text(&s->out, "\r\n");
     s->held_back = imap_search_uses_numbers(&p->search);
     return imap_reply(s, "OK THREAD completed");
@@ -66,23 +69,15 @@ static enum imap_result run_thread(struct imap_session *s, struct worker *worker
     struct thread_work *w = s->work;
     if (!w) {
         w = arena_new(s->arena, struct thread_work, 1);
-        enum imap_result result = imap_search_init(s, worker, &p->search, &w->run);
+        enum imap_result result = imap_search_init(s, worker, &p->search, &w->keys.run);
         if (result != IMAP_WAIT)
             return result;
         s->work = w;
         s->drop_work = drop_work;
     }
-    if (!w->found) {
-        enum imap_result result = imap_search_step(s, worker, &w->run, &w->found);
-        if (!w->found)
-            return result;
-        w->messages = arena_new(s->arena, struct thread_message, w->run.hit_count + 1);
-    }
-    if (!w->read) {
-        if (!worker)
-            return IMAP_NEED_WORKER;
-        enum imap_result result = imap_search_keys_step(s, worker, &w->run, &w->keys, take_keys, &w->read);
-        if (!w->read)
+    if (!w->keys.read) {
+        enum imap_result result = imap_search_keys_step(s, worker, &w->keys, make_room, take_keys);
+        if (!w->keys.read)
             return result;
     }
     return finish(s, p);

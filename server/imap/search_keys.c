@@ -19,9 +19,9 @@ static int row_by_id(const void *key, const void *element)
     return (id->n > row->id.n) - (id->n < row->id.n);
 }
 
-static enum err read_batch(struct imap_session *s, struct db *db, const struct imap_search *run, struct search_keys *keys,
-                           search_keys_fn fn)
+static enum err read_batch(struct imap_session *s, struct db *db, struct search_keys *keys, search_keys_fn fn)
 {
+    const struct imap_search *run = &keys->run;
     size_t left = run->hit_count - keys->next, count = left < BATCH ? left : BATCH, found;
     struct message_id ids[BATCH];
     struct message_row *rows;
@@ -40,29 +40,42 @@ static enum err read_batch(struct imap_session *s, struct db *db, const struct i
     return err;
 }
 
-enum imap_result imap_search_keys_step(struct imap_session *s, struct worker *worker, const struct imap_search *run,
-                                       struct search_keys *keys, search_keys_fn fn, bool *done)
+static enum imap_result read_step(struct imap_session *s, struct worker *worker, struct search_keys *keys, search_keys_fn fn)
 {
     int64_t start_us = clock_mono_us();
     struct db *db = imap_db(s, worker);
-    *done = false;
     if (!db)
         return IMAP_DONE;
-    if (run->hit_count > (size_t)settings_int(s->server->settings, SETTING_IMAP_SORT_MAX))
+    if (keys->run.hit_count > (size_t)settings_int(s->server->settings, SETTING_IMAP_SORT_MAX))
         return imap_reply(s, "NO [LIMIT] %s: too many messages (imap.sort_max): ask for less", s->command->name);
     if (!keys->arena)
         keys->arena = arena_open();
-    while (keys->next < run->hit_count && clock_mono_us() - start_us < SEARCH_STEP_US) {
-        enum err err = read_batch(s, db, run, keys, fn);
+    while (keys->next < keys->run.hit_count && clock_mono_us() - start_us < SEARCH_STEP_US) {
+        enum err err = read_batch(s, db, keys, fn);
         if (err)
             return imap_reply_err(s, err, s->command->name);
     }
-    *done = keys->next == run->hit_count;
+    keys->read = keys->next == keys->run.hit_count;
     return IMAP_WAIT;
+}
+
+enum imap_result imap_search_keys_step(struct imap_session *s, struct worker *worker, struct search_keys *keys,
+                                       search_found_fn found, search_keys_fn fn)
+{
+    if (!keys->found) {
+        enum imap_result result = imap_search_step(s, worker, &keys->run, &keys->found);
+        if (!keys->found)
+            return result;
+        found(s);
+    }
+    if (keys->read)
+        return IMAP_WAIT;
+    return worker ? read_step(s, worker, keys, fn) : IMAP_NEED_WORKER;
 }
 
 void imap_search_keys_fini(struct search_keys *keys)
 {
+    imap_search_fini(&keys->run);
     if (keys->arena)
         arena_close(&keys->arena);
 }
