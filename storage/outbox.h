@@ -1,4 +1,4 @@
-/* Mail to relay: written by submission_send (EAS and automatic replies) and by submission, taken by the relay. */
+/* Mail to relay: written by submission_send, taken by the relay. */
 #pragma once
 
 #include <stdbool.h>
@@ -7,21 +7,11 @@
 #include "base/err.h"
 #include "storage/message.h"
 
-struct outbox_entry {
-    struct account_id account; // the sender
-    struct slice sender;       // envelope; empty: the null path
-    const struct slice *recipients;
-    size_t recipient_count;
-    struct octets octets;
-};
-/* One row per entry, committed on return. */
-MUST_USE enum err outbox_add(struct db *db, const struct outbox_entry *entry, int64_t *outbox_id);
-
 struct outbox_row {
     int64_t id, created_us, next_try_us, size;
     struct account_id account;
     const char *login;  // of the account; "" when it is gone
-    const char *sender; // envelope
+    const char *sender; // envelope; empty: the null path
     const char *const *recipients;
     size_t recipient_count;
     int32_t attempts;

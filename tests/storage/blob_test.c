@@ -5,29 +5,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "storage/outbox.h"
 #include "storage/retention.h"
-#include "tests/support/rig.h"
+#include "tests/support/one_account.h"
 
 #define HOUR_US (INT64_C(3600) * US_PER_S)
 #define CHUNK (int64_t) BLOB_CHUNK_BYTES
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-}
-
-static void teardown(void)
-{
-    arena_close(&arena);
-    db_close(&db);
-}
 
 TestSuite(blob, .init = setup, .fini = teardown);
 
@@ -189,7 +171,6 @@ Test(blob, a_message_is_its_prefix_and_its_octets)
     struct append_item item = { .message = { .octets = { .memory = octets, .fd = -1 }, .prefix = SLICE_LIT("Received: x\r\n"),
                                              .meta = SLICE_LIT("m") },
                                 .internal_date_us = 1700000000000000 };
-    struct change_set changes = { 0 };
     uint32_t uidvalidity;
     cr_assert_eq(message_append(db, account, rig_inbox(), &item, 1, &by_imap, &uidvalidity, &changes), ERR_OK);
     struct message_row *rows;
@@ -244,17 +225,13 @@ Test(blob, the_collector_spares_what_is_touched_or_referred_to)
 {
     struct append_item item = { .message = { .octets = { .memory = SLICE_LIT("kept"), .fd = -1 }, .meta = SLICE_LIT("m") },
                                 .internal_date_us = 1700000000000000 };
-    struct change_set changes = { 0 };
     uint32_t uidvalidity;
     cr_assert_eq(message_append(db, account, rig_inbox(), &item, 1, &by_imap, &uidvalidity, &changes), ERR_OK);
     struct blob_id referred = { rig_number(db, account, "select blob_id from message where account_id = $1") };
-    struct blob_id touched = write_blob(SLICE_LIT("touched")), waiting = { 0 };
+    struct blob_id touched = write_blob(SLICE_LIT("touched"));
     struct slice recipient = SLICE_LIT("x@example.org");
-    struct outbox_entry entry = { .account = account, .sender = SLICE_LIT("a@example.test"), .recipients = &recipient,
-                                  .recipient_count = 1, .octets = { .memory = SLICE_LIT("waits"), .fd = -1 } };
-    int64_t outbox_id;
-    cr_assert_eq(outbox_add(db, &entry, &outbox_id), ERR_OK);
-    waiting.n = rig_number(db, account, "select blob_id from outbox where account_id = $1");
+    rig_queue(db, account, SLICE_LIT("a@example.test"), &recipient, 1, SLICE_LIT("waits"));
+    struct blob_id waiting = { rig_number(db, account, "select blob_id from outbox where account_id = $1") };
     age(referred, "touched_at");
     age(waiting, "touched_at");
     rig_run(db, "update blob set condemned_at = now() - interval '2 days' where blob_id = $1", touched.n);

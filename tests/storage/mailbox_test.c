@@ -1,27 +1,7 @@
 /* The tree of mailboxes: paths, roles, renaming, deletion, subscriptions, \Recent. */
 #include <criterion/criterion.h>
 
-#include "tests/support/rig.h"
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-static struct change_set changes;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-    changes = (struct change_set){ 0 };
-}
-
-static void teardown(void)
-{
-    rig_check_counters(db, account);
-    arena_close(&arena);
-    db_close(&db);
-}
+#include "tests/support/one_account.h"
 
 TestSuite(mailbox, .init = setup, .fini = teardown);
 

@@ -3,28 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tests/support/rig.h"
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-static struct change_set changes;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-    changes = (struct change_set){ 0 };
-}
-
-static void teardown(void)
-{
-    rig_check_counters(db, account);
-    rig_check_content(db, account);
-    arena_close(&arena);
-    db_close(&db);
-}
+#include "tests/support/one_account.h"
 
 TestSuite(message, .init = setup, .fini = teardown);
 

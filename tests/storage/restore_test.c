@@ -5,30 +5,9 @@
 
 #include "storage/retention.h"
 #include "storage/sync.h"
-#include "tests/support/rig.h"
+#include "tests/support/one_account.h"
 
 #define FUTURE_US INT64_C(4000000000000000)
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-static struct change_set changes;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-    changes = (struct change_set){ 0 };
-}
-
-static void teardown(void)
-{
-    rig_check_counters(db, account);
-    rig_check_content(db, account);
-    arena_close(&arena);
-    db_close(&db);
-}
 
 TestSuite(restore, .init = setup, .fini = teardown);
 

@@ -5,30 +5,9 @@
 #include "base/clock.h"
 #include "storage/retention.h"
 #include "storage/sync.h"
-#include "tests/support/rig.h"
+#include "tests/support/one_account.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-static struct change_set changes;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-    changes = (struct change_set){ 0 };
-}
-
-static void teardown(void)
-{
-    rig_check_counters(db, account);
-    rig_check_content(db, account);
-    arena_close(&arena);
-    db_close(&db);
-}
 
 TestSuite(retention, .init = setup, .fini = teardown);
 

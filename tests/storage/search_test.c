@@ -7,26 +7,9 @@
 #include "base/clock.h"
 #include "storage/retention.h"
 #include "storage/search_internal.h"
-#include "tests/support/rig.h"
+#include "tests/support/one_account.h"
 
 #define DAY_US (INT64_C(86400) * US_PER_S)
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-}
-
-static void teardown(void)
-{
-    arena_close(&arena);
-    db_close(&db);
-}
 
 TestSuite(search, .init = setup, .fini = teardown);
 
@@ -191,7 +174,6 @@ Test(search, big_messages_and_long_lines)
 Test(search, purged_content_leaves_the_packs)
 {
     struct purge_report report = { 0 };
-    struct change_set changes = { 0 };
     uint32_t *uids;
     size_t count;
     int64_t zero = 0;
@@ -314,7 +296,6 @@ Test(search, mailboxes_in_pages)
     date(1, 30);
     date(2, 50);
     date(3, 40);
-    struct change_set changes = { 0 };
     cr_assert_eq(mailbox_delete(db, account, gone, false, &by_imap, &changes), ERR_OK);
     char *both = arena_printf(arena, "1:2 1:3 1:1 %lld:1", (long long)other.n);
     expect_found(&(struct search_scope){ 0 }, &all, both, "newest first, the deleted mailbox left out");

@@ -3,24 +3,7 @@
 
 #include "storage/retention.h"
 #include "storage/vacation.h"
-#include "tests/support/rig.h"
-
-static struct db *db;
-static struct arena *arena;
-static struct account_id account;
-
-static void setup(void)
-{
-    db = rig_open();
-    arena = arena_open();
-    account = rig_account(db);
-}
-
-static void teardown(void)
-{
-    arena_close(&arena);
-    db_close(&db);
-}
+#include "tests/support/one_account.h"
 
 TestSuite(vacation, .init = setup, .fini = teardown);
 
@@ -71,7 +54,6 @@ Test(vacation, the_account_is_marked_only_while_there_is_something_to_say)
 
 static bool deliver_one(uint64_t *statements)
 {
-    struct change_set changes = { 0 };
     struct delivery_target target = { .account = account, .prefix = SLICE_LIT("") };
     struct delivery delivery = { .message = { .octets = { SLICE_LIT("Subject: s\r\n\r\nx\r\n"), -1, 17 }, .meta = SLICE_LIT("m") },
                                  .delivery_id = 7, .internal_date_us = NOW, .targets = &target, .target_count = 1 };
@@ -156,7 +138,10 @@ Test(vacation, the_newest_sent)
     rig_append(db, account, rig_inbox(), "Subject: in\r\n\r\nx\r\n", 0);
     for (int i = 0; i < 4; i++)
         rig_append(db, account, sent, "Subject: out\r\n\r\nx\r\n", 0);
-    rig_run(db, "update placement set removed_at = now() where account_id = $1 and uid = 4", account.n);
+    uint32_t *uids;
+    cr_assert_eq(message_expunge(db, arena, account, sent, &(struct uid_range){ 4, 4 }, 1, false, &by_imap, &uids, &count,
+                                 &changes),
+                 ERR_OK);
     cr_assert_eq(vacation_newest_sent(db, arena, account, 2, &ids, &count), ERR_OK, "%s", db_trace(db)->text);
     cr_assert_eq(count, 2u);
     cr_expect(ids[0].n == 4 && ids[1].n == 3, "what came last and lives");

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "storage/device.h"
+#include "storage/submission.h"
 
 const struct actor by_imap = { .protocol = BY_IMAP, .name = "desktop" };
 const struct actor by_admin = { .protocol = BY_ADMIN, .name = "admin" };
@@ -111,6 +112,20 @@ uint32_t rig_append(struct db *db, struct account_id account, struct mailbox_id 
     cr_assert_eq(message_append(db, account, mailbox, &item, 1, &by_imap, &uidvalidity, &changes), ERR_OK, "%s",
                  db_trace(db)->text);
     return item.uid;
+}
+
+int64_t rig_queue(struct db *db, struct account_id account, struct slice sender, const struct slice *recipients,
+                  size_t count, struct slice octets)
+{
+    struct submission mail = { .account = account,
+                               .message = { .octets = { octets, -1, (int64_t)octets.len }, .meta = SLICE_LIT("m") },
+                               .sender = sender,
+                               .far = recipients,
+                               .far_count = count,
+                               .by = &by_imap };
+    struct change_set changes = { 0 };
+    cr_assert_eq(submission_send(db, &mail, &changes), ERR_OK, "%s", db_trace(db)->text);
+    return rig_number(db, account, "select max(outbox_id) from outbox where account_id = $1");
 }
 
 size_t rig_flags(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t first, uint32_t last,

@@ -24,6 +24,9 @@ struct mailbox_id rig_mailbox(struct db *db, struct account_id account, const ch
 /* Appends one message; returns its uid. */
 uint32_t rig_append(struct db *db, struct account_id account, struct mailbox_id mailbox, const char *text,
                       uint64_t flags);
+/* A mail for the relay alone; its outbox entry. */
+int64_t rig_queue(struct db *db, struct account_id account, struct slice sender, const struct slice *recipients,
+                  size_t count, struct slice octets);
 /* \Seen and friends on one uid. Returns how many rows were changed. */
 size_t rig_flags(struct db *db, struct account_id account, struct mailbox_id mailbox, uint32_t first, uint32_t last,
                    enum flags_mode mode, uint64_t flags);
