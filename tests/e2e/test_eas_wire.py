@@ -29,12 +29,12 @@ import unittest
 from eas_base import EasTest
 from eas_client import TOKENS, Node, Pending, Phone, decode, encode, multipart
 from harness import LIMIT_S, PASSWORD, ROOT, Server, message
+from transcript import Names
 
 FOLDER = os.path.join(ROOT, "tests", "wire", "eas")
 VERSIONS = ("12.0", "12.1", "14.0", "14.1", "16.0", "16.1")
 # Commands that not every version has: MS-ASCMD 1.7 (Versioning and Capability Negotiation).
 ONLY = {"GetAttachment": ("12.0", "12.1"), "GetHierarchy": ("12.0", "12.1"), "Find": ("16.1",)}
-NAME = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 DATE = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 # What keys are called when an answer is written down: inbox_1, inbox_2, tree_1 ...; a request may say {inbox} for the newest
 # and {inbox_} for the one before it, which become these names.
@@ -118,7 +118,7 @@ def steps_of(lines):
 class Player:
     def __init__(self, server, path, lines, user, record=False):
         self.server, self.path, self.lines, self.user, self.record = server, path, lines, user, record
-        self.names = {"user": user, "password": PASSWORD}
+        self.names = Names(user=user, password=PASSWORD)
         self.version = os.path.basename(path).split("-")[0]
         self.phones, self.desk, self.pending, self.heard = {}, None, None, 0
         self.said = {}  # number of an S: line -> what the server said
@@ -132,28 +132,8 @@ class Player:
     def wrong(self, number, expected, got):
         raise Mismatch(f"{os.path.relpath(self.path, ROOT)}:{number}\n  expected: {expected}\n  got:      {got}")
 
-    def fill(self, text):
-        return NAME.sub(lambda found: self.names.get(found.group(1), found.group(0)), text)
-
     def matches(self, text, got):
-        """Whether it is what the transcript says; then its captures count."""
-        pattern, at, fresh = "", 0, []
-        for token in NAME.finditer(text):
-            pattern += re.escape(text[at:token.start()])
-            name, at = token.group(1), token.end()
-            if name == "any":
-                pattern += ".*"
-            elif name in self.names:
-                pattern += re.escape(self.names[name])
-            elif name in fresh:
-                pattern += f"(?P={name})"
-            else:
-                pattern += f"(?P<{name}>.+?)"
-                fresh.append(name)
-        found = re.fullmatch(pattern + re.escape(text[at:]), got, re.S)
-        if found:
-            self.names.update(found.groupdict())
-        return bool(found)
+        return self.names.match(text, got, ".+?", re.S)
 
     # ---- steps ----
 
@@ -176,14 +156,14 @@ class Player:
         """Sends it; the answer is read by S:."""
         if self.record:
             self.pin(step)
-        words = self.fill(step.text[3:]).split()
+        words = self.names.fill(step.text[3:]).split()
         query = dict(word.split("=", 1) for word in words[1:])
-        headers = dict(self.fill(line).split(": ", 1) for line in step.headers)
+        headers = dict(self.names.fill(line).split(": ", 1) for line in step.headers)
         body = b""
         if step.body and step.body[0][1].strip().startswith("|"):
-            body = "".join(re.sub(r"^ *\| ?", "", self.fill(line)) + "\r\n" for _, line in step.body).encode()
+            body = "".join(re.sub(r"^ *\| ?", "", self.names.fill(line)) + "\r\n" for _, line in step.body).encode()
         elif step.body:
-            body = encode(read([self.fill(line) for _, line in step.body]))
+            body = encode(read([self.names.fill(line) for _, line in step.body]))
         self.heard = len(self.server.log.lines)
         connection = http.client.HTTPConnection("127.0.0.1", self.server.ports["http"], timeout=LIMIT_S)
         all_headers = self.now.headers(**{name.replace("-", "_"): value for name, value in headers.items()})
@@ -221,7 +201,7 @@ class Player:
         for place, (number, line) in enumerate(step.body):
             got = lines[place] if place < len(lines) else "the end of the document"
             if not self.matches(line, got):
-                self.wrong(number, self.fill(line).strip(), got.strip())
+                self.wrong(number, self.names.fill(line).strip(), got.strip())
         if len(lines) > len(step.body):
             self.wrong(step.body[-1][0] if step.body else step.number, "the end of the document", lines[len(step.body)].strip())
 
@@ -295,9 +275,9 @@ class Player:
         elif word == "deliver":
             self.deliver(rest)
         elif word == "desktop":
-            self.desktop(self.fill(rest))
+            self.desktop(self.names.fill(rest))
         elif word == "admin":
-            self.server.cli(*self.fill(rest).split())
+            self.server.cli(*self.names.fill(rest).split())
         elif word == "phone":
             self.phone(rest)
         elif word != "given":

@@ -22,9 +22,9 @@ import socket
 import unittest
 
 from harness import LIMIT_S, PASSWORD, ROOT, Server
+from transcript import Names
 
 WIRE = os.path.join(ROOT, "tests", "wire")
-TOKEN = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 OCTET = re.compile(r"\{(?:(lf|cr|nul)|x([0-9A-F]{2})|(\d+)\*(.))\}")
 
 
@@ -155,7 +155,7 @@ class Player:
         self.server, self.path, self.proto, self.user = server, path, proto, user
         self.lines = lines
         plain = base64.b64encode(f"\0{user}\0{PASSWORD}".encode()).decode()
-        self.names = {"user": user, "password": PASSWORD, "plain": plain}
+        self.names = Names(user=user, password=PASSWORD, plain=plain)
         self.given, self.clients, self.free = Given(os.path.dirname(path)), {}, []
         self.made = False
 
@@ -177,31 +177,10 @@ class Player:
             if word:
                 return {"lf": "\n", "cr": "\r", "nul": "\0"}[word]
             return char * int(times) if times else bytes([int(code, 16)]).decode("utf-8", "surrogateescape")
-        text = TOKEN.sub(lambda found: self.names.get(found.group(1), found.group(0)), text)
-        return OCTET.sub(one, text).encode("utf-8", "surrogateescape")
+        return OCTET.sub(one, self.names.fill(text)).encode("utf-8", "surrogateescape")
 
     def matches(self, text, line):
-        """Whether the line is what the transcript says; then its captures count."""
-        pattern, at, fresh = "", 0, []
-        for token in TOKEN.finditer(text):
-            pattern += re.escape(text[at:token.start()])
-            name, at = token.group(1), token.end()
-            if name == "any":
-                pattern += ".*"
-            elif name in self.names:
-                pattern += re.escape(self.names[name])
-            elif name in fresh:
-                pattern += f"(?P={name})"
-            else:
-                pattern += rf"(?P<{name}>[^\s()\[\]]+)"
-                fresh.append(name)
-        found = line is not None and re.fullmatch(pattern + re.escape(text[at:]), line)
-        if found:
-            self.names.update(found.groupdict())
-        return bool(found)
-
-    def shown(self, text):
-        return TOKEN.sub(lambda found: self.names.get(found.group(1), found.group(0)), text)
+        return line is not None and self.names.match(text, line, r"[^\s()\[\]]+")
 
     def settle(self):
         """The lines whose order is free."""
@@ -213,7 +192,7 @@ class Player:
                     self.free.remove(row)
                     break
             else:
-                self.wrong(number, " | ".join(self.shown(row[2]) for row in self.free), line)
+                self.wrong(number, " | ".join(self.names.fill(row[2]) for row in self.free), line)
 
     def step(self, number, text):
         found = re.fullmatch(r"(C-?|S~?)(\d*):(?: (.*))?", text)
@@ -233,7 +212,7 @@ class Player:
             if kind == "S":
                 line = client.line()
                 if not self.matches(said, line):
-                    self.wrong(number, self.shown(said), "the end of the connection" if line is None else line)
+                    self.wrong(number, self.names.fill(said), "the end of the connection" if line is None else line)
             else:
                 client.send(self.octets(said) + (b"" if kind == "C-" else b"\r\n"))
         elif words[0] == "tls":
