@@ -47,8 +47,8 @@ def run_c(path):
     counts = re.search(r"Tested: (\d+).*?Passing: (\d+).*?Failing: (\d+).*?Crashing: (\d+)",
                        re.sub(r"\x1b\[[0-9;]*m", "", out))
     passed, failed = (int(counts.group(2)), int(counts.group(3)) + int(counts.group(4))) if counts else (0, 1)
-    if code and not failed:
-        failed = 1  # a sanitizer report at exit, for example
+    if not failed and (code or "Assertion Failed" in out):
+        failed = 1  # a sanitizer report at exit, for example, or a check behind a test, which Criterion prints but does not count
     if counts and int(counts.group(1)) == 0:
         failed = 1  # a program without tests proves nothing
     return name, passed, failed, out, seconds
